@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The geometry of a core: one frozen object from which every width follows."""
+
+from dataclasses import dataclass
+
+from fantastic4.errors import FantasticError
+
+BASIS_COUNT = 4
+"""Basis coefficients a layer; also the number of masks and of multipliers."""
+
+MAX_FEATURES = 4096
+"""Most inputs or outputs of one layer."""
+
+MAX_LAYERS = 16
+"""Most layers of one network."""
+
+MAX_PLANES = 4
+"""Most code planes of one layer (an 8-bit layer has two)."""
+
+MAX_TILE = 512
+"""Most columns summed before a multiplication: 512 * 255 fits an 18-bit signed operand."""
+
+
+@dataclass(frozen=True)
+class CoreConfig:
+    """Geometry of one core.
+
+    Parameters
+    ----------
+    name : str
+        What ``--config`` calls it.
+    lanes : int
+        Weights an engine handles in one clock.
+    engines : int
+        Rows computed side by side.
+    weight_depth : int
+        Words of ``word_width`` bits in the weight bank of each engine.
+    row_depth : int
+        Biases, one a row, of all layers together.
+    basis_depth : int
+        Sets of four basis coefficients, of all layers together.
+    input_chunks : int
+        Chunks in one input slot (there are two): inputs of at most ``input_chunks * lanes``.
+    hidden_chunks : int
+        Chunks in one of the two hidden buffers.
+    input_width : int
+        Activations taken in one transfer of the input stream.
+    max_layers : int
+        Layers of a network.
+
+    Raises
+    ------
+    FantasticError
+        If a parameter is out of its range.
+    """
+
+    name: str
+    lanes: int
+    engines: int
+    weight_depth: int
+    row_depth: int
+    basis_depth: int
+    input_chunks: int
+    hidden_chunks: int
+    input_width: int = 4
+    max_layers: int = MAX_LAYERS
+
+    act_width: int = 8
+    basis_width: int = 16
+    bias_width: int = 32
+    acc_width: int = 36
+    logit_width: int = 32
+
+    def __post_init__(self) -> None:
+        ranges = {
+            "lanes": (1, MAX_TILE),
+            "engines": (1, 256),
+            "weight_depth": (2, 1 << 24),
+            "row_depth": (1, 1 << 16),
+            "basis_depth": (1, 1 << 20),
+            "input_chunks": (1, MAX_FEATURES),
+            "hidden_chunks": (1, MAX_FEATURES),
+            "input_width": (1, self.lanes),
+            "max_layers": (1, MAX_LAYERS),
+        }
+        for field, (low, high) in ranges.items():
+            value = getattr(self, field)
+            if not low <= value <= high:
+                raise FantasticError(
+                    f"config {self.name}: {field} must be {low}..{high}, not {value!r}"
+                )
+        if self.lanes % self.input_width:
+            raise FantasticError(
+                f"config {self.name}: lanes must be a multiple of input_width "
+                f"({self.input_width}), not {self.lanes!r}"
+            )
+
+    @property
+    def tile_chunks(self) -> int:
+        """Chunks summed before a multiplication."""
+        return MAX_TILE // self.lanes
+
+    @property
+    def tile(self) -> int:
+        """Columns summed before a multiplication."""
+        return self.tile_chunks * self.lanes
+
+    @property
+    def sum_width(self) -> int:
+        """Width of one mask's sum over a tile, unsigned."""
+        return (self.tile * ((1 << self.act_width) - 1)).bit_length()
+
+    @property
+    def tree_levels(self) -> int:
+        """Registered levels of an adder tree."""
+        return max(1, (self.lanes - 1).bit_length())
+
+    @property
+    def word_width(self) -> int:
+        """Bits of a weight word: as many as one dense beat."""
+        return 4 * self.lanes
+
+    @property
+    def word_transfers(self) -> int:
+        """32-bit image words that hold one weight word."""
+        return -(-self.word_width // 32)
+
+    @property
+    def max_inputs(self) -> int:
+        """Most inputs of a network."""
+        return min(self.input_chunks * self.lanes, MAX_FEATURES)
+
+    @property
+    def max_hidden(self) -> int:
+        """Most outputs of a layer that is not the last."""
+        return min(self.hidden_chunks * self.lanes, MAX_FEATURES)
+
+    @property
+    def dense_weights(self) -> int:
+        """Weights the banks hold when stored as dense 4-bit codes."""
+        return self.weight_depth * self.lanes * self.engines
+
+    def chunks(self, features: int) -> int:
+        """Return the chunks that hold ``features`` activations."""
+        return -(-features // self.lanes)
+
+    def tiles(self, features: int) -> int:
+        """Return the tiles that hold ``features`` columns."""
+        return -(-features // self.tile)
+
+
+TINY = CoreConfig(
+    name="tiny",
+    lanes=4,
+    engines=2,
+    weight_depth=1024,
+    row_depth=256,
+    basis_depth=256,
+    input_chunks=32,
+    hidden_chunks=32,
+    input_width=1,
+)
+
+SMALL = CoreConfig(
+    name="small",
+    lanes=16,
+    engines=2,
+    weight_depth=2048,
+    row_depth=512,
+    basis_depth=512,
+    input_chunks=64,
+    hidden_chunks=32,
+    input_width=1,
+)
+
+BASE = CoreConfig(
+    name="base",
+    lanes=64,
+    engines=4,
+    weight_depth=2048,
+    row_depth=2048,
+    basis_depth=2048,
+    input_chunks=64,
+    hidden_chunks=64,
+)
+
+CONFIGS = {cfg.name: cfg for cfg in (TINY, SMALL, BASE)}
+
+
+def find_config(name: str) -> CoreConfig:
+    """Return the configuration called ``name``; raise ``FantasticError`` if there is none."""
+    try:
+        return CONFIGS[name]
+    except KeyError:
+        raise FantasticError(
+            f"there is no configuration {name!r}; choose one of {', '.join(CONFIGS)}"
+        ) from None

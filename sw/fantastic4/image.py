@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The image: the bytes a core loads, written and read back.
+
+An image is a sequence of 32-bit little-endian words: header, sections, checksum. ``docs/
+image-format.md`` describes it with an example. ``parse`` refuses everything the hardware refuses,
+with the reason in words.
+"""
+
+import json
+import zlib
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from fantastic4.config import CoreConfig
+from fantastic4.errors import ImageError
+from fantastic4.layout import (
+    BASIS_WORDS,
+    GEOMETRY,
+    HEADER_WORDS,
+    LAYER,
+    LAYER_WORDS,
+    MAGIC,
+    NEEDS,
+    SECTION,
+    VERSION,
+    Section,
+)
+
+
+@dataclass(frozen=True)
+class Image:
+    """What an image says, section by section.
+
+    Parameters
+    ----------
+    geometry : dict
+        Fields of ``layout.GEOMETRY``.
+    needs : dict
+        Fields of ``layout.NEEDS``.
+    layers : list of dict
+        Fields of ``layout.LAYER``.
+    basis : numpy.ndarray
+        int16, shape ``(entries, 4)``, in the order the multipliers use them.
+    bias : numpy.ndarray
+        int32, one a row of all layers.
+    weights : list of numpy.ndarray
+        One bank an engine: uint32, shape ``(words, word_transfers)``.
+    meta : dict
+        Plain JSON for the host; the hardware passes over it.
+    """
+
+    geometry: dict[str, int]
+    needs: dict[str, int]
+    layers: list[dict[str, int]]
+    basis: np.ndarray
+    bias: np.ndarray
+    weights: list[np.ndarray]
+    meta: dict[str, Any] = field(default_factory=dict)
+
+
+def geometry_of(cfg: CoreConfig) -> dict[str, int]:
+    """Return the geometry fields of images for ``cfg``."""
+    return {"lanes": cfg.lanes, "engines": cfg.engines, "tile_chunks": cfg.tile_chunks}
+
+
+def word_transfers(lanes: int) -> int:
+    """Return the 32-bit words that hold one weight word of ``4 * lanes`` bits."""
+    return -(-4 * lanes // 32)
+
+
+def build(image: Image) -> bytes:
+    """Return ``image`` as bytes, checksum included."""
+    parts: list[np.ndarray] = []
+
+    def section(kind: Section, words: np.ndarray, index: int = 0, record: int = 1) -> None:
+        count = words.size // record
+        parts.append(np.array([SECTION.pack(kind=kind, index=index, count=count)], "<u4"))
+        parts.append(words.astype("<u4").ravel())
+
+    layers = b"".join(LAYER.pack(**x).to_bytes(4 * LAYER_WORDS, "little") for x in image.layers)
+    section(Section.LAYERS, np.frombuffer(layers, "<u4"), record=LAYER_WORDS)
+    basis = np.ascontiguousarray(image.basis, "<i2").view("<u4")
+    section(Section.BASIS, basis, record=BASIS_WORDS)
+    section(Section.BIAS, image.bias.astype("<i4").view("<u4"))
+    for engine, bank in enumerate(image.weights):
+        section(Section.WEIGHTS, bank, index=engine, record=bank.shape[1])
+    if image.meta:
+        text = json.dumps(image.meta, separators=(",", ":"), sort_keys=True).encode()
+        text += b" " * (-len(text) % 4)
+        section(Section.META, np.frombuffer(text, "<u4"))
+    section(Section.END, np.empty(0, "<u4"))
+
+    body = np.concatenate(parts)
+    header = np.array(
+        [
+            MAGIC,
+            VERSION,
+            GEOMETRY.pack(**image.geometry),
+            HEADER_WORDS + len(body) + 1,
+            NEEDS.pack(**image.needs),
+        ],
+        "<u4",
+    )
+    raw = header.tobytes() + body.tobytes()
+    return raw + zlib.crc32(raw).to_bytes(4, "little")
+
+
+def parse(raw: bytes, source: str = "image") -> Image:
+    """Return what the bytes of an image say.
+
+    Raises
+    ------
+    ImageError
+        If magic, version, length, checksum or a section is wrong; the message names ``source``.
+    """
+
+    def refuse(what: str) -> ImageError:
+        return ImageError(f"{source}: {what}")
+
+    if len(raw) < 4 or int.from_bytes(raw[:4], "little") != MAGIC:
+        raise refuse(f"not a FantastIC4 image (it starts with {raw[:4]!r}, not b'F4IC')")
+    if len(raw) % 4 or len(raw) < 4 * (HEADER_WORDS + 2):
+        raise refuse(f"truncated: {len(raw)} bytes")
+    words = np.frombuffer(raw, "<u4")
+    _, version, geometry, length, needs = (int(word) for word in words[:HEADER_WORDS])
+    if version != VERSION:
+        raise refuse(f"image format version {version}; this release reads {VERSION}. Pack it again")
+    if length != len(words):
+        raise refuse(f"the header promises {4 * length} bytes, the image has {len(raw)}")
+    found, stated = zlib.crc32(raw[:-4]), int(words[-1])
+    if found != stated:
+        raise refuse(f"checksum is 0x{found:08x}, the image states 0x{stated:08x}: it is damaged")
+
+    shape = GEOMETRY.unpack(geometry)
+    sections = _sections(words, word_transfers(shape["lanes"]), refuse)
+    weights = [sections.get((Section.WEIGHTS, e)) for e in range(shape["engines"])]
+    fixed = [sections.get((kind, 0)) for kind in (Section.LAYERS, Section.BASIS, Section.BIAS)]
+    banks = [bank for bank in weights if bank is not None]
+    if any(part is None for part in fixed) or len(banks) != len(weights):
+        raise refuse("a section is missing")
+    layers, basis, bias = (part for part in fixed if part is not None)
+    meta = sections.get((Section.META, 0))
+    try:
+        content = {} if meta is None else json.loads(meta.tobytes())
+    except ValueError:
+        raise refuse("the META section is not JSON") from None
+    return Image(
+        geometry=shape,
+        needs=NEEDS.unpack(needs),
+        layers=[LAYER.unpack(int.from_bytes(x.tobytes(), "little")) for x in layers],
+        basis=np.ascontiguousarray(basis).view("<i2"),
+        bias=bias.view("<i4").ravel(),
+        weights=banks,
+        meta=content,
+    )
+
+
+def _sections(words: np.ndarray, transfers: int, refuse: Any) -> dict[tuple[int, int], np.ndarray]:
+    """Return the records of each section, by kind and index."""
+    record = {
+        Section.LAYERS: LAYER_WORDS,
+        Section.BASIS: BASIS_WORDS,
+        Section.BIAS: 1,
+        Section.WEIGHTS: transfers,
+        Section.META: 1,
+    }
+    found: dict[tuple[int, int], np.ndarray] = {}
+    at, end = HEADER_WORDS, len(words) - 1
+    while at < end:
+        head = SECTION.unpack(int(words[at]))
+        at += 1
+        if head["kind"] == Section.END:
+            if at != end:
+                raise refuse(f"{end - at} words lie between the END section and the checksum")
+            return found
+        if head["kind"] not in record:
+            raise refuse(f"section kind {head['kind']} at word {at - 1} is unknown")
+        kind = Section(head["kind"])
+        size = record[kind] * head["count"]
+        if at + size > end:
+            raise refuse(f"section {kind.name} at word {at - 1} runs past the end")
+        found[kind, head["index"]] = words[at : at + size].reshape(-1, record[kind])
+        at += size
+    raise refuse("there is no END section")

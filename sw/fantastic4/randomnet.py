@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Seeded random integer networks, extremes included: what tests and benchmarks run on."""
+
+import numpy as np
+
+from fantastic4.bounds import output_bounds
+from fantastic4.config import BASIS_COUNT
+from fantastic4.network import InputQuant, IntegerLayer, Network
+
+
+def random_layer(
+    rng: np.random.Generator,
+    in_features: int,
+    out_features: int,
+    *,
+    planes: int = 1,
+    per_row: bool = False,
+    density: float = 0.5,
+    extreme: bool = False,
+    logits: bool = False,
+    name: str = "layer",
+) -> IntegerLayer:
+    """Return a layer with random codes, of which a share ``density`` is not zero.
+
+    ``extreme`` draws the basis from the ends of its range. The rounding shift is chosen so that
+    outputs spread over, and beyond, the clamp.
+    """
+    codes = rng.integers(1, 16, (planes, out_features, in_features), np.uint8)
+    codes[rng.random(codes.shape) >= density] = 0
+    shape = (out_features if per_row else 1, planes, BASIS_COUNT)
+    if extreme:
+        basis = rng.choice(np.array([-32768, -32767, -1, 0, 1, 32767]), shape)
+    else:
+        basis = rng.integers(-2000, 2001, shape)
+    basis = basis.astype(np.int32)
+    bias = rng.integers(-(2**20), 2**20, out_features)
+    layer = IntegerLayer(name, codes, basis, bias, logits=logits)
+    bounds = output_bounds(layer)
+    if logits:
+        while len(output_bounds(layer).outside(32)):
+            layer = IntegerLayer(name, codes, layer.basis // 2, bias // 2, logits=True)
+        return layer
+    span = max(int(np.abs(np.stack(bounds)).max()), 1)
+    shift = int(np.clip(span.bit_length() - 9 + rng.integers(-1, 2), 0, 35))
+    low, high = sorted(rng.integers(0, 256, 2).tolist()) if extreme else (0, 255)
+    return IntegerLayer(name, codes, basis, bias, shift, low, high)
+
+
+def random_network(
+    rng: np.random.Generator,
+    widths: list[int],
+    *,
+    extreme: bool = False,
+    density: float | None = None,
+    logits: bool = True,
+) -> Network:
+    """Return a network of ``len(widths) - 1`` layers; planes and kind of basis vary by layer."""
+    layers = []
+    last = len(widths) - 2
+    for index, (columns, rows) in enumerate(zip(widths, widths[1:], strict=False)):
+        layers.append(
+            random_layer(
+                rng,
+                columns,
+                rows,
+                planes=int(rng.choice([1, 1, 1, 2])),
+                per_row=bool(rng.integers(2)),
+                density=float(rng.uniform(0, 1)) if density is None else density,
+                extreme=extreme,
+                logits=logits and index == last,
+                name=f"layer{index}",
+            )
+        )
+    quant = InputQuant(gain=np.ones(1), offset=np.zeros(1))
+    return Network(tuple(layers), quant)
