@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Gateware of FantastIC4, in Amaranth."""

@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The accumulate-then-multiply array's first half: engines in lock step on the same chunk."""
+
+from amaranth.hdl import Cat, Module, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from fantastic4.config import CoreConfig
+from fantastic4_hw.engine import Engine
+from fantastic4_hw.shapes import (
+    beat_layout,
+    chunk_layout,
+    flags_layout,
+    row_layout,
+    sums_layout,
+)
+
+
+class Array(wiring.Component):
+    """Joins a stream of chunks with one stream of beats an engine; gives sums row by row.
+
+    A chunk is taken when every engine has its beat. From there on nothing can stall, so the join
+    keeps tiles far enough apart: the chunk that ends a tile waits until the rows of the tile
+    before have left, one a clock. That is all it waits for: a tile of at least as many chunks as
+    the group has rows never waits.
+
+    Members
+    -------
+    chunks : ``In(stream)``
+        Activations with their place in the row group.
+    beats : ``In(stream)``, one an engine
+        Codes in the order of the chunks.
+    rows : ``Out(stream, always_ready)``
+        Sums of a row over a tile; the rows of a group follow each other without a gap.
+    taken : ``Out(1)``
+        A beat was taken from each engine in this clock.
+    """
+
+    chunks: stream.Interface
+    beats: list[stream.Interface]
+    rows: stream.Interface
+    taken: Signal
+
+    def __init__(self, cfg: CoreConfig):
+        self.cfg = cfg
+        self.latency = self.latency_of(cfg)
+        super().__init__(
+            {
+                "chunks": In(stream.Signature(chunk_layout(cfg))),
+                "beats": In(stream.Signature(beat_layout(cfg))).array(cfg.engines),
+                "rows": Out(stream.Signature(row_layout(cfg), always_ready=True)),
+                "taken": Out(1),
+            }
+        )
+
+    @staticmethod
+    def latency_of(cfg: CoreConfig) -> int:
+        """Return the clocks from the last chunk of a tile to its first row."""
+        return cfg.tree_levels + Engine.latency + 1
+
+    def elaborate(self, platform: object) -> Module:
+        """Return the gateware."""
+        m = Module()
+        cfg = self.cfg
+        chunk = self.chunks.payload
+        flags = [getattr(chunk, name) for name in flags_layout(cfg)]
+
+        # Join: a countdown of the rows that have yet to leave spaces the tiles.
+        leaving = Signal(range(cfg.engines + 1))
+        ready = Cat(beat.valid for beat in self.beats).all() & ~(chunk.last & leaving.any())
+        m.d.comb += [
+            self.taken.eq(self.chunks.valid & ready),
+            self.chunks.ready.eq(self.taken),
+        ]
+        m.d.comb += [beat.ready.eq(self.taken) for beat in self.beats]
+        with m.If(self.taken & chunk.last):
+            m.d.sync += leaving.eq(chunk.rows)
+        with m.Elif(leaving.any()):
+            m.d.sync += leaving.eq(leaving - 1)
+
+        # The flags travel beside the trees.
+        moving = Cat(self.taken, *flags)
+        for level in range(cfg.tree_levels):
+            delayed = Signal(len(moving), name=f"flags_{level}")
+            m.d.sync += delayed.eq(moving)
+            moving = delayed
+        valid = moving[0]
+        fields, offset = {}, 1
+        for name, width in flags_layout(cfg).items():
+            fields[name] = moving[offset : offset + width]
+            offset += width
+
+        engines = [Engine(cfg) for _ in range(cfg.engines)]
+        for index, engine in enumerate(engines):
+            m.submodules[f"engine_{index}"] = engine
+            m.d.comb += [
+                engine.acts.eq(chunk.acts),
+                engine.codes.eq(self.beats[index].payload),
+                engine.add.eq(valid),
+                engine.clear.eq(fields["first"]),
+            ]
+
+        # Finished sums move into a queue of one place an engine, which shifts a row a clock.
+        finished = Signal()
+        ended = Signal.like(Cat(fields["open"], fields["close"], fields["rows"]))
+        m.d.sync += [
+            finished.eq(valid & fields["last"]),
+            ended.eq(Cat(fields["open"], fields["close"], fields["rows"])),
+        ]
+        held = [Signal(sums_layout(cfg), name=f"held_{e}") for e in range(cfg.engines)]
+        row = self.rows.payload
+        left = Signal.like(fields["rows"])
+        m.d.comb += [row.sums.eq(held[0]), row.final.eq(left == 0)]
+        with m.If(finished):
+            m.d.sync += [place.eq(engine.sums) for place, engine in zip(held, engines, strict=True)]
+            m.d.sync += [
+                self.rows.valid.eq(1),
+                Cat(row.open, row.close, left).eq(ended),
+                row.engine.eq(0),
+            ]
+        with m.Elif(self.rows.valid):
+            m.d.sync += [
+                self.rows.valid.eq(left != 0),
+                left.eq(left - 1),
+                row.engine.eq(row.engine + 1),
+            ]
+            m.d.sync += [held[e].eq(held[e + 1]) for e in range(cfg.engines - 1)]
+        return m

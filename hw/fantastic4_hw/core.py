@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The core: every block of the data path, connected."""
+
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import data, memory, stream, wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
+
+from fantastic4.config import CoreConfig
+from fantastic4.layout import LAYER, ErrorCode
+from fantastic4_hw.activations import ActivationMemory
+from fantastic4_hw.array import Array
+from fantastic4_hw.decoder.dense import DenseDecoder
+from fantastic4_hw.inputs import InputWriter
+from fantastic4_hw.loader import Loader
+from fantastic4_hw.memories import WeightBank
+from fantastic4_hw.multiply import Multiply
+from fantastic4_hw.post import Post
+from fantastic4_hw.retire import Retire
+from fantastic4_hw.sequencer import Sequencer
+from fantastic4_hw.shapes import (
+    LOAD_LAYOUT,
+    PERF_LAYOUT,
+    RESULT_LAYOUT,
+    STATUS_LAYOUT,
+    input_layout,
+)
+
+
+class Core(wiring.Component):
+    """One accelerator core: multilayer perceptrons of at most 16 layers, loaded at run time.
+
+    Computes one inference at a time and takes the next input meanwhile. An image is taken between
+    inferences, when all inputs that were taken before have been computed. Without a network, the
+    core takes no input.
+
+    Members
+    -------
+    load : ``In(stream(LOAD_LAYOUT))``
+        Image words.
+    input : ``In(stream(input_layout(cfg)))``
+        Activations, in frames of ``ceil(in_features / input_width)`` transfers.
+    result : ``Out(stream(RESULT_LAYOUT))``
+        Outputs of the last layer, ``out_features`` transfers an inference.
+    status : ``Out(STATUS_LAYOUT)``
+        ``error`` stays until the next image begins.
+    perf : ``Out(PERF_LAYOUT)``
+        Clocks from the first step to the last result, and beats, of the latest inference.
+    """
+
+    load: stream.Interface
+    input: stream.Interface
+    result: stream.Interface
+    status: data.View
+    perf: data.View
+
+    def __init__(self, cfg: CoreConfig):
+        self.cfg = cfg
+        super().__init__(
+            {
+                "load": In(stream.Signature(LOAD_LAYOUT)),
+                "input": In(stream.Signature(input_layout(cfg))),
+                "result": Out(stream.Signature(RESULT_LAYOUT)),
+                "status": Out(STATUS_LAYOUT),
+                "perf": Out(PERF_LAYOUT),
+            }
+        )
+
+    @staticmethod
+    def row_latency(cfg: CoreConfig) -> int:
+        """Return the clocks from a row group's last step to its first row behind ``Post``."""
+        return ActivationMemory.latency + Array.latency_of(cfg) + Multiply.latency + Post.latency
+
+    @staticmethod
+    def result_depth(cfg: CoreConfig) -> int:
+        """Return the places of the result queue: a ready reader never holds up a row group."""
+        return 1 << (Core.row_latency(cfg) + 3 * cfg.engines + 8).bit_length()
+
+    def elaborate(self, platform: object) -> Module:
+        """Return the gateware."""
+        m = Module()
+        cfg = self.cfg
+        m.submodules.loader = loader = Loader(cfg)
+        m.submodules.inputs = inputs = InputWriter(cfg)
+        m.submodules.sequencer = sequencer = Sequencer(cfg)
+        m.submodules.activations = activations = ActivationMemory(cfg)
+        m.submodules.array = array = Array(cfg)
+        m.submodules.multiply = multiply = Multiply(cfg)
+        m.submodules.post = post = Post(cfg)
+        m.submodules.retire = retire = Retire(cfg, depth=self.result_depth(cfg))
+
+        # Data path, left to right.
+        connect(m, flipped(self.input), inputs.i)
+        connect(m, inputs.write, activations.write_input)
+        connect(m, sequencer.steps, activations.steps)
+        connect(m, activations.chunks, array.chunks)
+        for engine in range(cfg.engines):
+            m.submodules[f"bank_{engine}"] = bank = WeightBank(cfg)
+            m.submodules[f"decoder_{engine}"] = decoder = DenseDecoder(cfg)
+            connect(m, loader.write_weights[engine], bank.write)
+            connect(m, bank.o, decoder.i)
+            connect(m, decoder.o, array.beats[engine])
+            m.d.comb += bank.start.eq(sequencer.begin)
+        connect(m, array.rows, multiply.rows)
+        connect(m, multiply.z, post.z)
+        connect(m, post.o, retire.i)
+        connect(m, retire.write, activations.write_hidden)
+        connect(m, retire.results, flipped(self.result))
+
+        # Image.
+        connect(m, flipped(self.load), loader.i)
+        connect(m, loader.write_basis, multiply.write_basis)
+        connect(m, loader.write_bias, multiply.write_bias)
+        self._layer_table(m, loader, sequencer)
+
+        # Control.
+        m.d.comb += [
+            inputs.accept.eq(loader.loaded & ~loader.wanted & ~loader.busy),
+            inputs.in_features.eq(self._in_features(m, loader)),
+            inputs.release.eq(sequencer.release),
+            loader.grant.eq(inputs.empty & ~sequencer.running),
+            sequencer.start.eq(inputs.full & loader.loaded),
+            sequencer.layers.eq(loader.layers),
+            sequencer.slot.eq(inputs.slot),
+            sequencer.done.eq(retire.done),
+            sequencer.chunks_ready.eq(retire.chunks_ready),
+            sequencer.drained.eq(retire.drained),
+            sequencer.room.eq(retire.room),
+            retire.reserve.eq(sequencer.reserve),
+            retire.reserve_rows.eq(sequencer.reserve_rows),
+            retire.begin.eq(sequencer.begin),
+            retire.record.eq(sequencer.layer),
+            retire.is_last.eq(sequencer.is_last),
+            multiply.begin.eq(sequencer.begin),
+            multiply.enter.eq(retire.enter),
+            multiply.basis_base.eq(retire.layer.basis_base),
+            multiply.per_row.eq(retire.layer.per_row),
+            post.shift.eq(retire.layer.shift),
+            post.low.eq(retire.layer.low),
+            post.high.eq(retire.layer.high),
+        ]
+        self._status(m, loader, inputs, sequencer)
+        self._perf(m, sequencer, array, retire)
+        return m
+
+    def _layer_table(self, m: Module, loader: Loader, sequencer: Sequencer) -> None:
+        m.submodules.table = table = memory.Memory(
+            shape=LAYER.width, depth=self.cfg.max_layers, init=[]
+        )
+        read, write = table.read_port(), table.write_port()
+        m.d.comb += [
+            read.addr.eq(sequencer.table_index),
+            sequencer.table_record.eq(read.data),
+            write.addr.eq(loader.write_table.addr),
+            write.data.eq(loader.write_table.data),
+            write.en.eq(loader.write_table.en),
+        ]
+
+    def _in_features(self, m: Module, loader: Loader) -> Signal:
+        """Return the inputs of the first layer, kept where the input writer can see them."""
+        first = Signal(LAYER.fields["in_features"])
+        with m.If(loader.write_table.en & (loader.write_table.addr == 0)):
+            m.d.sync += first.eq(loader.write_table.data)
+        return first
+
+    def _status(self, m: Module, loader: Loader, inputs: InputWriter, sequencer: Sequencer) -> None:
+        wrong_length = Signal()
+        with m.If(loader.busy):
+            m.d.sync += wrong_length.eq(0)
+        with m.Elif(inputs.wrong_length):
+            m.d.sync += wrong_length.eq(1)
+        m.d.comb += [
+            self.status.loaded.eq(loader.loaded),
+            self.status.busy.eq(loader.busy | sequencer.running | ~inputs.empty),
+            self.status.idle.eq(~self.status.busy),
+            self.status.error.eq(Mux(wrong_length, ErrorCode.INPUT_LENGTH, loader.error)),
+        ]
+
+    def _perf(self, m: Module, sequencer: Sequencer, array: Array, retire: Retire) -> None:
+        cycles, beats = Signal(32), Signal(32)
+        m.d.sync += [cycles.eq(cycles + 1), beats.eq(beats + array.taken)]
+        with m.If(sequencer.begin):
+            m.d.sync += [cycles.eq(1), beats.eq(0)]
+        with m.If(retire.done):
+            m.d.sync += [self.perf.cycles.eq(cycles), self.perf.beats.eq(beats)]

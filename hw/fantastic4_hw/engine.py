@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One engine: four masked adder trees and four accumulators, one row at a time."""
+
+from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from fantastic4.config import BASIS_COUNT, CoreConfig
+from fantastic4_hw.shapes import activations, beat_layout, sums_layout
+from fantastic4_hw.tree import MaskedTree
+
+
+class Engine(wiring.Component):
+    """Sums of one row over a tile, one per mask.
+
+    Cannot stall; takes a chunk and a beat a clock. The array owns the timing: it says when a
+    total leaves the trees (``add``) and whether it is a tile's first (``clear``).
+
+    Members
+    -------
+    acts, codes : ``In``
+        A chunk and the beat of codes that belongs to it.
+    add, clear : ``In(1)``
+        ``tree_latency`` clocks after a chunk: accumulate its total; forget what was there before.
+    sums : ``Out(sums_layout(cfg))``
+        The accumulators, one clock after ``add``.
+    """
+
+    acts: data.View
+    codes: data.View
+    add: Signal
+    clear: Signal
+    sums: data.View
+
+    latency = 1
+    """Clocks from ``add`` to ``sums``."""
+
+    def __init__(self, cfg: CoreConfig):
+        self.cfg = cfg
+        self.tree_latency = cfg.tree_levels
+        super().__init__(
+            {
+                "acts": In(activations(cfg.lanes)),
+                "codes": In(beat_layout(cfg)),
+                "add": In(1),
+                "clear": In(1),
+                "sums": Out(sums_layout(cfg)),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """Return the gateware."""
+        m = Module()
+        for i in range(BASIS_COUNT):
+            tree = MaskedTree(self.cfg)
+            m.submodules[f"tree_{i}"] = tree
+            m.d.comb += [
+                tree.acts.eq(self.acts),
+                tree.mask.eq(Cat(self.codes[lane][i] for lane in range(self.cfg.lanes))),
+            ]
+            with m.If(self.add):
+                m.d.sync += self.sums[i].eq(Mux(self.clear, 0, self.sums[i]) + tree.total)
+        return m

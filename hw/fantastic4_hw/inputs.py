@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Takes frames of the input stream into the two input slots."""
+
+from amaranth.hdl import Module, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from fantastic4.config import CoreConfig
+from fantastic4_hw.activations import ChunkWritePort, ChunkWriteSignature
+from fantastic4_hw.shapes import FEATURE_WIDTH, input_layout
+
+
+class InputWriter(wiring.Component):
+    """Fills one slot while the other is computed on.
+
+    A frame is ``ceil(in_features / input_width)`` transfers, ``last`` on the final one. A frame of
+    another length is dropped and reported; the next one is taken as usual. Takes a transfer a
+    clock while a slot is free.
+
+    Members
+    -------
+    accept : ``In(1)``
+        Whether a frame may begin.
+    in_features : ``In``
+        Inputs of the network that is loaded.
+    i : ``In(stream)``
+        Activations.
+    write : ``Out``
+        Port of the activation memory.
+    full : ``Out(1)``
+        A whole frame waits in slot ``slot``.
+    slot : ``Out(1)``
+        Which slot is computed on.
+    release : ``In(1)``
+        That slot has been read for the last time.
+    empty : ``Out(1)``
+        No frame waits, and none has begun.
+    wrong_length : ``Out(1)``
+        A frame has just been dropped.
+    """
+
+    accept: Signal
+    in_features: Signal
+    i: stream.Interface
+    write: ChunkWritePort
+    full: Signal
+    slot: Signal
+    release: Signal
+    empty: Signal
+    wrong_length: Signal
+
+    def __init__(self, cfg: CoreConfig):
+        self.cfg = cfg
+        super().__init__(
+            {
+                "accept": In(1),
+                "in_features": In(FEATURE_WIDTH),
+                "i": In(stream.Signature(input_layout(cfg))),
+                "write": Out(ChunkWriteSignature(cfg, cfg.input_chunks)),
+                "full": Out(1),
+                "slot": Out(1),
+                "release": In(1),
+                "empty": Out(1),
+                "wrong_length": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """Return the gateware."""
+        m = Module()
+        cfg = self.cfg
+        parts = cfg.lanes // cfg.input_width
+        chunk = Signal.like(self.write.chunk)
+        part = Signal(range(parts))
+        taken = Signal(FEATURE_WIDTH + 1)
+        waiting = Signal(2)
+        begun, spoilt = Signal(), Signal()
+        filled = Signal()
+        target = Signal()
+
+        move, complete = Signal(), Signal()
+        m.d.comb += [
+            self.full.eq(waiting != 0),
+            self.empty.eq((waiting == 0) & ~begun),
+            self.i.ready.eq((waiting != 2) & (self.accept | begun)),
+            move.eq(self.i.valid & self.i.ready),
+            complete.eq(taken + cfg.input_width >= self.in_features),
+        ]
+
+        # Lanes of the part that is written; a frame that is too long writes nothing more.
+        m.d.comb += [self.write.slot.eq(target), self.write.chunk.eq(chunk)]
+        for index in range(parts):
+            first = index * cfg.input_width
+            with m.If(move & ~spoilt & (part == index)):
+                m.d.comb += self.write.en[first : first + cfg.input_width].eq(-1)
+            m.d.comb += [
+                self.write.acts[first + j].eq(self.i.payload.data[j])
+                for j in range(cfg.input_width)
+            ]
+
+        def rewind() -> None:
+            m.d.sync += [
+                chunk.eq(0),
+                part.eq(0),
+                taken.eq(0),
+                begun.eq(0),
+                spoilt.eq(0),
+            ]
+
+        with m.If(move):
+            with m.If(self.i.payload.last):
+                rewind()
+                m.d.comb += filled.eq(complete & ~spoilt)
+                m.d.comb += self.wrong_length.eq(~complete | spoilt)
+            with m.Else():
+                m.d.sync += [begun.eq(1), taken.eq(taken + cfg.input_width)]
+                with m.If(complete):
+                    m.d.sync += [spoilt.eq(1), taken.eq(taken)]
+                with m.If(part == parts - 1):
+                    m.d.sync += [part.eq(0), chunk.eq(chunk + 1)]
+                with m.Else():
+                    m.d.sync += part.eq(part + 1)
+        with m.If(filled):
+            m.d.sync += target.eq(~target)
+        with m.If(self.release):
+            m.d.sync += self.slot.eq(~self.slot)
+        m.d.sync += waiting.eq(waiting + filled - self.release)
+        return m

@@ -1,0 +1,267 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Loads an image: checks it word by word and writes the memories."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from amaranth.hdl import Cat, Module, Signal, ValueLike
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.crc.catalog import CRC32_ISO_HDLC
+from amaranth.lib.wiring import In, Out
+
+from fantastic4.config import CoreConfig
+from fantastic4.image import geometry_of
+from fantastic4.layout import (
+    BASIS_WORDS,
+    GEOMETRY,
+    HEADER_WORDS,
+    LAYER,
+    LAYER_WORDS,
+    MAGIC,
+    NEEDS,
+    SECTION,
+    VERSION,
+    ErrorCode,
+    Section,
+)
+from fantastic4_hw.memories import WritePort, WriteSignature
+from fantastic4_hw.shapes import LOAD_LAYOUT, struct_of
+
+
+class Loader(wiring.Component):
+    """Takes an image word a clock and fills layer table, basis, biases and weight banks.
+
+    Magic, version, geometry and needs are checked before anything is written, sections must come
+    in the order of ``Section`` with one WEIGHTS section an engine, and the checksum decides. A
+    refused image is read to its ``last`` word; the next one starts afresh. From the first word
+    of an image until its checksum was right ``loaded`` is low.
+
+    Members
+    -------
+    grant : ``In(1)``
+        An image may begin: no inference needs the memories.
+    i : ``In(stream(LOAD_LAYOUT))``
+        Image words, ``last`` on the checksum.
+    wanted : ``Out(1)``
+        An image waits to begin.
+    busy, loaded : ``Out(1)``
+    error : ``Out(4)``
+        ``ErrorCode`` of the latest image.
+    layers : ``Out(5)``
+        Layers of the network that is loaded.
+    write_table, write_basis, write_bias, write_weights : ``Out``
+        Write ports; ``write_weights`` is one an engine.
+    """
+
+    grant: Signal
+    i: stream.Interface
+    wanted: Signal
+    busy: Signal
+    loaded: Signal
+    error: Signal
+    layers: Signal
+    write_table: WritePort
+    write_basis: WritePort
+    write_bias: WritePort
+    write_weights: list[WritePort]
+
+    def __init__(self, cfg: CoreConfig):
+        self.cfg = cfg
+        super().__init__(
+            {
+                "grant": In(1),
+                "i": In(stream.Signature(LOAD_LAYOUT)),
+                "wanted": Out(1),
+                "busy": Out(1),
+                "loaded": Out(1),
+                "error": Out(4),
+                "layers": Out(5),
+                "write_table": Out(WriteSignature(cfg.max_layers, LAYER.width)),
+                "write_basis": Out(WriteSignature(cfg.basis_depth, 32 * BASIS_WORDS)),
+                "write_bias": Out(WriteSignature(cfg.row_depth, cfg.bias_width)),
+                "write_weights": Out(WriteSignature(cfg.weight_depth, cfg.word_width)).array(
+                    cfg.engines
+                ),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """Return the gateware."""
+        m = Module()
+        cfg = self.cfg
+        word, last = self.i.payload.data, self.i.payload.last
+        section = Signal(struct_of(SECTION))
+        kind, engine = Signal(4), Signal(8)
+        at, left = Signal(20), Signal(20)
+        part = Signal(range(max(cfg.word_transfers, LAYER_WORDS)))
+        header = Signal(range(HEADER_WORDS))
+        count, length = Signal(32), Signal(32)
+        move = Signal()
+
+        m.submodules.crc = crc = CRC32_ISO_HDLC(data_width=32).create()
+        m.d.comb += [
+            section.as_value().eq(word),
+            move.eq(self.i.valid & self.i.ready),
+            crc.data.eq(word),
+            crc.valid.eq(move),
+        ]
+        with m.If(move):
+            m.d.sync += count.eq(count + 1)
+
+        def refuse(code: ErrorCode) -> None:
+            """Remember why, and read on to the end of the image."""
+            m.d.sync += self.error.eq(code)
+            m.next = "REFUSED"
+
+        def expect(index: int, code: ErrorCode, right: ValueLike) -> None:
+            with m.Case(index), m.If(~right):
+                refuse(code)
+
+        @contextmanager
+        def word_taken() -> Iterator[None]:
+            """What a word does; ``last`` ends the image in whatever state it comes."""
+            with m.If(move):
+                with m.If(last):
+                    m.d.sync += self.error.eq(ErrorCode.LENGTH)
+                yield
+                with m.If(last):
+                    m.next = "IDLE"
+
+        needs = data.View(struct_of(NEEDS), word)
+        parts, depth = self._sizes(m, kind)
+        shifted = Signal(32 * max(cfg.word_transfers, LAYER_WORDS))
+        write, write_at = Signal(), Signal(20)
+        m.d.sync += write.eq(0)
+
+        with m.FSM() as fsm:
+            with m.State("IDLE"):
+                m.d.comb += [self.wanted.eq(self.i.valid), crc.start.eq(1)]
+                m.d.sync += [header.eq(0), count.eq(0)]
+                with m.If(self.i.valid & self.grant):
+                    m.d.sync += [self.loaded.eq(0), self.error.eq(ErrorCode.NONE)]
+                    m.next = "HEADER"
+
+            with m.State("HEADER"):
+                m.d.comb += self.i.ready.eq(1)
+                with word_taken():
+                    m.d.sync += header.eq(header + 1)
+                    with m.If(header == HEADER_WORDS - 1):
+                        m.d.sync += [kind.eq(Section.LAYERS), engine.eq(0)]
+                        m.next = "SECTION"
+                    with m.Switch(header):
+                        expect(0, ErrorCode.MAGIC, word == MAGIC)
+                        expect(1, ErrorCode.VERSION, word == VERSION)
+                        expect(2, ErrorCode.GEOMETRY, word == GEOMETRY.pack(**geometry_of(cfg)))
+                        with m.Case(3):
+                            m.d.sync += length.eq(word)
+                        expect(
+                            4,
+                            ErrorCode.CAPACITY,
+                            (needs.input_chunks <= cfg.input_chunks)
+                            & (needs.hidden_chunks <= cfg.hidden_chunks),
+                        )
+
+            with m.State("SECTION"):
+                m.d.comb += self.i.ready.eq(1)
+                ends = kind > Section.WEIGHTS
+                right = (section.kind == kind) & (section.index == engine)
+                with word_taken():
+                    m.d.sync += [at.eq(0), left.eq(section.count), part.eq(parts - 1)]
+                    with m.If(ends & (section.kind == Section.END) & (section.count == 0)):
+                        m.next = "CHECKSUM"
+                    with m.Elif(ends & (section.kind == Section.META) & (section.count != 0)):
+                        m.next = "SKIP"
+                    with m.Elif(ends | ~right | (section.count == 0)):
+                        refuse(ErrorCode.SECTION)
+                    with m.Elif(section.count > depth):
+                        refuse(ErrorCode.CAPACITY)
+                    with m.Else():
+                        with m.If(kind == Section.LAYERS):
+                            m.d.sync += self.layers.eq(section.count)
+                        m.next = "RECORDS"
+
+            with m.State("RECORDS"):
+                m.d.comb += self.i.ready.eq(1)
+                with word_taken():
+                    m.d.sync += [shifted.eq(Cat(shifted[32:], word)), part.eq(part - 1)]
+                    with m.If(part == 0):
+                        m.d.sync += [write.eq(1), write_at.eq(at), at.eq(at + 1), left.eq(left - 1)]
+                        m.d.sync += part.eq(parts - 1)
+                        with m.If(left == 1):
+                            m.next = "NEXT"
+
+            with m.State("NEXT"):
+                # The record is being written; then on to the section that must follow.
+                with m.If((kind == Section.WEIGHTS) & (engine != cfg.engines - 1)):
+                    m.d.sync += engine.eq(engine + 1)
+                with m.Else():
+                    m.d.sync += [kind.eq(kind + 1), engine.eq(0)]
+                m.next = "SECTION"
+
+            with m.State("SKIP"):
+                m.d.comb += self.i.ready.eq(1)
+                with word_taken():
+                    m.d.sync += left.eq(left - 1)
+                    with m.If(left == 1):
+                        m.next = "SECTION"
+
+            with m.State("CHECKSUM"):
+                m.d.comb += self.i.ready.eq(1)
+                with m.If(move):
+                    with m.If(~last | (count != length - 1)):
+                        refuse(ErrorCode.LENGTH)
+                    with m.Elif(word != crc.crc):
+                        refuse(ErrorCode.CHECKSUM)
+                    with m.Else():
+                        m.d.sync += self.loaded.eq(1)
+                    with m.If(last):
+                        m.next = "IDLE"
+
+            with m.State("REFUSED"):
+                m.d.comb += self.i.ready.eq(1)
+                with m.If(move & last):
+                    m.next = "IDLE"
+
+        m.d.comb += self.busy.eq(~fsm.ongoing("IDLE"))
+        self._ports(m, shifted, kind, engine, write, write_at)
+        return m
+
+    def _sizes(self, m: Module, kind: Signal) -> tuple[Signal, Signal]:
+        """Return the 32-bit words of a record of this kind, and how many there is room for."""
+        cfg = self.cfg
+        sizes = {
+            Section.LAYERS: (LAYER_WORDS, cfg.max_layers),
+            Section.BASIS: (BASIS_WORDS, cfg.basis_depth),
+            Section.BIAS: (1, cfg.row_depth),
+            Section.WEIGHTS: (cfg.word_transfers, cfg.weight_depth),
+        }
+        parts, depth = Signal(8), Signal(25)
+        with m.Switch(kind):
+            for section, (words, records) in sizes.items():
+                with m.Case(section):
+                    m.d.comb += [parts.eq(words), depth.eq(records)]
+        return parts, depth
+
+    def _ports(
+        self,
+        m: Module,
+        shifted: Signal,
+        kind: Signal,
+        engine: Signal,
+        write: Signal,
+        write_at: Signal,
+    ) -> None:
+        """Drive the write ports; a record of n words lies in the upper 32 n bits shifted in."""
+        ports = [
+            (Section.LAYERS, 0, self.write_table, LAYER_WORDS),
+            (Section.BASIS, 0, self.write_basis, BASIS_WORDS),
+            (Section.BIAS, 0, self.write_bias, 1),
+        ]
+        for index, port in enumerate(self.write_weights):
+            ports.append((Section.WEIGHTS, index, port, self.cfg.word_transfers))
+        for section, index, port, words in ports:
+            m.d.comb += [
+                port.addr.eq(write_at),
+                port.data.eq(shifted[len(shifted) - 32 * words :]),
+                port.en.eq(write & (kind == section) & (engine == index)),
+            ]

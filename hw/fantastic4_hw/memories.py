@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the loader needs to write a memory, and the bank an engine's weights come from."""
+
+from amaranth.hdl import Module, Signal
+from amaranth.lib import memory, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from fantastic4.config import CoreConfig
+
+
+class WritePort(wiring.PureInterface):
+    """What a ``WriteSignature`` creates."""
+
+    addr: Signal
+    data: Signal
+    en: Signal
+
+
+class WriteSignature(wiring.Signature):
+    """A write port of ``depth`` records of ``width`` bits."""
+
+    def __init__(self, depth: int, width: int):
+        super().__init__(
+            {"addr": Out(max(1, (depth - 1).bit_length())), "data": Out(width), "en": Out(1)}
+        )
+
+    def create(self, *, path: tuple[str | int, ...] = (), src_loc_at: int = 0) -> WritePort:
+        """Return an interface with this signature."""
+        return WritePort(self, path=path, src_loc_at=1 + src_loc_at)
+
+
+class WeightBank(wiring.Component):
+    """Weight words of one engine, read in order as a stream.
+
+    Two stages behind the address, the memory's own output and a register; both hold when the
+    stream stalls. The first word is offered ``latency`` clocks after ``start``, from then on one a
+    clock. Words behind the last one of the network may be offered and are dropped by ``start``.
+
+    Members
+    -------
+    start : ``In(1)``
+        Begin with the first word again; what was offered or under way is dropped.
+    write : ``In``
+        The loader's port.
+    o : ``Out(stream)``
+        Weight words.
+    """
+
+    start: Signal
+    write: WritePort
+    o: stream.Interface
+
+    latency = 3
+
+    def __init__(self, cfg: CoreConfig):
+        self.cfg = cfg
+        super().__init__(
+            {
+                "start": In(1),
+                "write": In(WriteSignature(cfg.weight_depth, cfg.word_width)),
+                "o": Out(stream.Signature(cfg.word_width)),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """Return the gateware."""
+        m = Module()
+        m.submodules.storage = storage = memory.Memory(
+            shape=self.cfg.word_width, depth=self.cfg.weight_depth, init=[]
+        )
+        write, read = storage.write_port(), storage.read_port()
+        m.d.comb += [
+            write.addr.eq(self.write.addr),
+            write.data.eq(self.write.data),
+            write.en.eq(self.write.en),
+        ]
+
+        at = Signal(range(self.cfg.weight_depth))
+        fetched = Signal()
+        move_out, move_in = Signal(), Signal()
+        m.d.comb += [
+            move_out.eq(~self.o.valid | self.o.ready),
+            move_in.eq(~fetched | move_out),
+            read.addr.eq(at),
+            read.en.eq(move_in),
+        ]
+        with m.If(move_in):
+            m.d.sync += [fetched.eq(1), at.eq(at + 1)]
+        with m.If(move_out):
+            m.d.sync += [self.o.valid.eq(fetched), self.o.payload.eq(read.data)]
+        with m.If(self.start):
+            m.d.sync += [at.eq(0), fetched.eq(0), self.o.valid.eq(0)]
+        return m

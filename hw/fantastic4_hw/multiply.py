@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The array's second half: four multipliers that serve all engines, one row a clock."""
+
+from amaranth.hdl import Module, Mux, Signal, Value, signed
+from amaranth.lib import data, memory, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from fantastic4.config import BASIS_COUNT, CoreConfig
+from fantastic4_hw.memories import WritePort, WriteSignature
+from fantastic4_hw.shapes import basis_layout, row_layout, rows_shape
+
+
+class Multiply(wiring.Component):
+    """``z = bias + sum over tiles of sum_i basis[i] * sums[i]``.
+
+    Keeps basis and biases in memories of its own and walks them in the order in which the rows
+    come, so an image stores them in that order. Cannot stall; takes a row a clock.
+
+    Members
+    -------
+    begin : ``In(1)``
+        An inference begins: start with the first bias.
+    enter : ``In(1)``
+        A layer begins: ``basis_base`` and ``per_row`` are its own, from now until the next.
+    rows : ``In(stream, always_ready)``
+        Sums of a row over a tile.
+    z : ``Out(stream(signed(acc_width)), always_ready)``
+        Finished rows, ``latency`` clocks after their last tile.
+    write_basis, write_bias : ``In``
+        The loader's ports.
+    """
+
+    begin: Signal
+    enter: Signal
+    basis_base: Signal
+    per_row: Signal
+    rows: stream.Interface
+    z: stream.Interface
+    write_basis: WritePort
+    write_bias: WritePort
+
+    latency = 6
+
+    def __init__(self, cfg: CoreConfig):
+        self.cfg = cfg
+        super().__init__(
+            {
+                "begin": In(1),
+                "enter": In(1),
+                "basis_base": In(20),
+                "per_row": In(1),
+                "rows": In(stream.Signature(row_layout(cfg), always_ready=True)),
+                "z": Out(stream.Signature(signed(cfg.acc_width), always_ready=True)),
+                "write_basis": In(WriteSignature(cfg.basis_depth, 64)),
+                "write_bias": In(WriteSignature(cfg.row_depth, cfg.bias_width)),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """Return the gateware."""
+        m = Module()
+        basis = self._basis(m)
+        bias = self._bias(m)
+
+        # Stages 1 and 2: operands wait for the basis; stage 3: products; 4 and 5: their sum.
+        sums = [self._delayed(m, self.rows.payload.sums[i], 2) for i in range(BASIS_COUNT)]
+        products = []
+        for i in range(BASIS_COUNT):
+            product = Signal(signed(self.cfg.sum_width + 1 + self.cfg.basis_width))
+            m.d.sync += product.eq(sums[i].as_unsigned() * basis[i])
+            products.append(product)
+        pairs = [Signal(signed(len(products[0]) + 1), name=f"pair_{i}") for i in range(2)]
+        total = Signal(signed(len(products[0]) + 2))
+        m.d.sync += [
+            pairs[0].eq(products[0] + products[1]),
+            pairs[1].eq(products[2] + products[3]),
+            total.eq(pairs[0] + pairs[1]),
+        ]
+
+        # Stage 6: add to what the tiles before gave.
+        row = self.rows.payload
+        valid = self._delayed(m, self.rows.valid, 5)
+        opening = self._delayed(m, row.open, 5)
+        close = self._delayed(m, row.close, 5)
+        engine = self._delayed(m, row.engine, 5)
+        m.submodules.partial = partial = memory.Memory(
+            shape=signed(self.cfg.acc_width), depth=1 << rows_shape(self.cfg), init=[]
+        )
+        write, read = partial.write_port(), partial.read_port(domain="comb")
+        z = Signal(signed(self.cfg.acc_width))
+        m.d.comb += [
+            read.addr.eq(engine),
+            z.eq(Mux(opening, bias, read.data) + total),
+            write.addr.eq(engine),
+            write.data.eq(z),
+            write.en.eq(valid),
+        ]
+        m.d.sync += [self.z.valid.eq(valid & close), self.z.payload.eq(z)]
+        return m
+
+    def _delayed(self, m: Module, value: Value, clocks: int) -> Value:
+        """Return ``value`` of so many clocks ago."""
+        for clock in range(clocks):
+            later = Signal(len(value), name=f"{getattr(value, 'name', 'field')}_{clock}")
+            m.d.sync += later.eq(value)
+            value = later
+        return value
+
+    def _basis(self, m: Module) -> data.View:
+        """Return the basis of the row that came two clocks ago."""
+        m.submodules.basis = storage = memory.Memory(shape=64, depth=self.cfg.basis_depth, init=[])
+        row = self.rows.payload
+        at = Signal(20)
+        with m.If(self.enter):
+            m.d.sync += at.eq(self.basis_base)
+        with m.Elif(self.rows.valid):
+            with m.If(self.per_row):
+                m.d.sync += at.eq(at + 1)
+            with m.Elif(row.final):
+                m.d.sync += at.eq(Mux(row.close, self.basis_base, at + 1))
+        read, write = storage.read_port(), storage.write_port()
+        held = Signal(basis_layout(self.cfg))
+        m.d.comb += read.addr.eq(at)
+        m.d.sync += held.as_value().eq(read.data)
+        m.d.comb += [
+            write.addr.eq(self.write_basis.addr),
+            write.data.eq(self.write_basis.data),
+            write.en.eq(self.write_basis.en),
+        ]
+        return held
+
+    def _bias(self, m: Module) -> Value:
+        """Return the bias of the row that came five clocks ago."""
+        m.submodules.bias = storage = memory.Memory(
+            shape=signed(self.cfg.bias_width), depth=self.cfg.row_depth, init=[]
+        )
+        opened = Signal()
+        m.d.sync += opened.eq(self.rows.valid & self.rows.payload.open)
+        at = Signal(range(self.cfg.row_depth + 1))
+        with m.If(self.begin):
+            m.d.sync += at.eq(0)
+        with m.Elif(opened):
+            m.d.sync += at.eq(at + 1)
+        read, write = storage.read_port(), storage.write_port()
+        m.d.comb += [
+            read.addr.eq(at),
+            write.addr.eq(self.write_bias.addr),
+            write.data.eq(self.write_bias.data),
+            write.en.eq(self.write_bias.en),
+        ]
+        bias = read.data
+        for clock in range(3):
+            later = Signal(signed(self.cfg.bias_width), name=f"bias_{clock}")
+            m.d.sync += later.eq(bias)
+            bias = later
+        return bias

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Post-processing: rounding shift and clamp."""
+
+from amaranth.hdl import Module, Mux, Signal, signed
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from fantastic4.config import CoreConfig
+
+
+class Post(wiring.Component):
+    """``y = clamp(floor(z / 2**shift + 1/2), low, high)``, and the same before the clamp.
+
+    Shifts ``2 * z`` right in two steps and then adds the half: no constant has to be made, and
+    a shift of 0 passes ``z`` as it is. Cannot stall; takes a row a clock. The parameters hold
+    still from a layer's first row to its last.
+
+    Members
+    -------
+    shift, low, high : ``In``
+        Parameters of the layer.
+    z : ``In(stream(signed(acc_width)), always_ready)``
+    o : ``Out(stream(StructLayout), always_ready)``
+        ``rounded``, signed, and ``y``, 8 bits.
+    """
+
+    shift: Signal
+    low: Signal
+    high: Signal
+    z: stream.Interface
+    o: stream.Interface
+
+    latency = 4
+
+    def __init__(self, cfg: CoreConfig):
+        self.cfg = cfg
+        layout = data.StructLayout({"rounded": signed(cfg.acc_width), "y": 8})
+        super().__init__(
+            {
+                "shift": In(6),
+                "low": In(8),
+                "high": In(8),
+                "z": In(stream.Signature(signed(cfg.acc_width), always_ready=True)),
+                "o": Out(stream.Signature(layout, always_ready=True)),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """Return the gateware."""
+        m = Module()
+        width = self.cfg.acc_width
+        coarse, fine = (Signal(signed(width + 1), name=name) for name in ("coarse", "fine"))
+        rounded = Signal(signed(width))
+        m.d.sync += [
+            coarse.eq((self.z.payload << 1) >> (self.shift & 0b111000)),
+            fine.eq(coarse >> self.shift[:3]),
+            rounded.eq((fine + 1) >> 1),
+        ]
+
+        below = rounded < self.low
+        above = rounded > self.high
+        m.d.sync += [
+            self.o.payload.rounded.eq(rounded),
+            self.o.payload.y.eq(Mux(below, self.low, Mux(above, self.high, rounded[:8]))),
+        ]
+
+        valid = self.z.valid
+        for stage in range(self.latency - 1):
+            later = Signal(name=f"valid_{stage}")
+            m.d.sync += later.eq(valid)
+            valid = later
+        m.d.sync += self.o.valid.eq(valid)
+        return m
