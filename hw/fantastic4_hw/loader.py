@@ -4,7 +4,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from amaranth.hdl import Cat, Module, Signal, ValueLike
+from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.crc.catalog import CRC32_ISO_HDLC
 from amaranth.lib.wiring import In, Out
@@ -113,7 +113,7 @@ class Loader(wiring.Component):
             m.d.sync += self.error.eq(code)
             m.next = "REFUSED"
 
-        def expect(index: int, code: ErrorCode, right: ValueLike) -> None:
+        def expect(index: int, code: ErrorCode, right: Value) -> None:
             with m.Case(index), m.If(~right):
                 refuse(code)
 

@@ -9,6 +9,18 @@ from fantastic4.image import Image
 from fantastic4.layout import LAYER, Format
 from fantastic4.network import IntegerLayer, Network
 from fantastic4.pack import unpack
+from fantastic4.timing import Timing, timing
+
+__all__ = [
+    "LayerBits",
+    "Timing",
+    "bits_per_weight",
+    "code_entropy",
+    "layer_entropy",
+    "network_entropy",
+    "storage",
+    "timing",
+]
 
 
 @dataclass(frozen=True)
