@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``fantastic4 configs``: the named cores and what each holds."""
+
+from typing import Any
+
+from fantastic4.cli.common import Json, Output, listing
+from fantastic4.config import CONFIGS, CoreConfig
+
+EXAMPLES = ("fantastic4 configs", "fantastic4 configs --json")
+
+
+def command(as_json: Json = False) -> None:
+    """List the named cores: geometry, and the largest network each holds."""
+    rows = [describe(cfg) for cfg in CONFIGS.values()]
+    Output(as_json).emit({"configs": rows}, listing("Cores", rows))
+
+
+def describe(cfg: CoreConfig) -> dict[str, Any]:
+    """Return what a core is and holds."""
+    return {
+        "name": cfg.name,
+        "lanes": cfg.lanes,
+        "engines": cfg.engines,
+        "weights": cfg.dense_weights,
+        "rows": cfg.row_depth,
+        "basis_sets": cfg.basis_depth,
+        "inputs": cfg.max_inputs,
+        "hidden": cfg.max_hidden,
+        "layers": cfg.max_layers,
+    }
