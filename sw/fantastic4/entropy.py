@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The entropy term of EC4T: which of 16 codes a weight takes when rare codes cost more.
+
+Weights are assigned one by one, ``c* = argmin_c (w - w_c)**2 - lambda * log2 P_c``. As a function
+of w that is the lower envelope of 16 parabolas of equal curvature, so each code wins on intervals
+of the line, and a whole matrix is assigned by comparing it with the few thresholds between them.
+
+Equations are those of EC2T (arXiv 2004.01077) and ECQ (arXiv 2109.04236), for 16 centroids.
+"""
+
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+CODES = 16
+BITS = np.arange(CODES)[:, None] >> np.arange(4) & 1
+"""Bit i of code c at ``BITS[c, i]``: whether ω_i is part of w_c."""
+
+ORDER = np.array(sorted(range(CODES), key=lambda c: (c.bit_count(), c)))
+"""Codes by preference where two cost the same: fewer bits set are fewer additions."""
+
+ZERO_FLOOR = 0.5
+"""P_0 is taken to be at least this."""
+
+SIZE_FLOOR = 0.05
+"""ς: what the size of a layer adds to its share of the pressure."""
+
+_PAIRS = np.array(list(combinations(range(CODES), 2)))
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A map from weights to codes that is constant between thresholds.
+
+    Parameters
+    ----------
+    thresholds : numpy.ndarray
+        float32, ascending, shape ``(n,)``.
+    codes : numpy.ndarray
+        uint8, shape ``(n + 1,)``: a weight above exactly k thresholds takes ``codes[k]``.
+    """
+
+    thresholds: np.ndarray
+    codes: np.ndarray
+
+    def __call__(self, weight: np.ndarray) -> np.ndarray:
+        """Return the code of every weight, uint8 of the shape of ``weight`` (float32)."""
+        steps = np.diff(self.codes)  # modulo 256, as the sum below
+        codes = np.full(weight.shape, self.codes[0], np.uint8)
+        above = np.empty(weight.shape, np.uint8)
+        for threshold, step in zip(self.thresholds, steps, strict=True):
+            np.greater(weight, threshold, out=above.view(bool))
+            np.multiply(above, step, out=above)
+            np.add(codes, above, out=codes)
+        return codes
+
+    def counts(self, weight: np.ndarray) -> np.ndarray:
+        """Return how many weights take each code, int64, shape ``(16,)``."""
+        this = np.empty(weight.shape, bool)
+        above = [weight.size]
+        for threshold in self.thresholds:
+            above.append(int(np.count_nonzero(np.greater(weight, threshold, out=this))))
+        inside = -np.diff(np.array([*above, 0]))
+        return np.bincount(self.codes, inside, CODES).astype(np.int64)
+
+
+def decide(centroids: np.ndarray, cost: np.ndarray) -> Decision:
+    """Return the exact decision for ``argmin_c (w - w_c)**2 + cost_c``.
+
+    Parameters
+    ----------
+    centroids, cost : numpy.ndarray
+        float64, shape ``(16,)``; a code of infinite cost is never taken, and not all may be.
+    """
+    centroids, cost = np.asarray(centroids, np.float64), np.asarray(cost, np.float64)
+    height = centroids**2 + cost
+    first, second = _PAIRS[np.isfinite(cost)[_PAIRS].all(axis=1)].T
+    slope = 2 * (centroids[second] - centroids[first])
+    rise = height[second] - height[first]
+    points = np.unique(rise[slope != 0] / slope[slope != 0])  # where two parabolas meet
+    if points.size == 0:
+        return Decision(
+            np.empty(0, np.float32), ORDER[np.argmin(cost[ORDER])].astype(np.uint8)[None]
+        )
+    # The winner can only change at such a point; find it on each and between each two.
+    between = np.concatenate([[points[0] - 1], (points[1:] + points[:-1]) / 2, [points[-1] + 1]])
+    probes = np.empty(2 * points.size + 1)
+    probes[0::2], probes[1::2] = between, points
+    score = height[ORDER] - 2 * probes[:, None] * centroids[ORDER]
+    winners = ORDER[np.argmin(score, axis=1)]
+    # In float32, w < p is "not above the number before p" and w <= p is "not above p".
+    below = points.astype(np.float32)
+    below = np.where(below > points, np.nextafter(below, np.float32(-np.inf)), below)
+    strictly = np.where(below == points, np.nextafter(below, np.float32(-np.inf)), below)
+    thresholds = np.empty(2 * points.size, np.float32)
+    thresholds[0::2], thresholds[1::2] = strictly, below
+    change = winners[1:] != winners[:-1]
+    codes = np.concatenate([winners[:1], winners[1:][change]])
+    return Decision(thresholds[change], codes.astype(np.uint8))
+
+
+def probabilities(counts: np.ndarray) -> np.ndarray:
+    """Return P_c, float64 (16,), of ``counts`` with P_0 floored and the others shrunk to fit."""
+    p = counts / counts.sum()
+    if p[0] < ZERO_FLOOR:
+        p = p * (1 - ZERO_FLOOR) / (1 - p[0])
+        p[0] = ZERO_FLOOR
+    return p
+
+
+def strength_limit(low: float, high: float, centroids: np.ndarray, p: np.ndarray) -> float:
+    """Return λmax, the least λ that empties an outermost cluster into the zero cluster.
+
+    For the outermost cluster n in use on the side of the extreme weight w,
+    ``λ_n = (w**2 - (w - w_n)**2) / (log2 P_0 - log2 P_n)``; λmax is the smaller of the two sides.
+
+    Parameters
+    ----------
+    low, high : float
+        The extreme weights of the layer.
+    centroids, p : numpy.ndarray
+        float64, shape ``(16,)``; P_c as from `probabilities`.
+    """
+    limits = []
+    for extreme, side in ((low, -1), (high, 1)):
+        used = (p > 0) & (centroids * side > 0)
+        if not used.any():
+            continue
+        outer = int(np.argmax(np.where(used, centroids * side, -np.inf)))
+        gain = extreme**2 - (extreme - centroids[outer]) ** 2
+        surprise = np.log2(p[0]) - np.log2(p[outer])
+        if gain > 0 and surprise > 0:
+            limits.append(gain / surprise)
+    return float(min(limits, default=0.0))
+
+
+def size_share(weights: int, largest: int) -> float:
+    """Return δ of a layer, ``(n / n_max + ς) / (1 + ς)``: larger layers are pressed harder."""
+    return (weights / largest + SIZE_FLOOR) / (1 + SIZE_FLOOR)
+
+
+def code_cost(strength: float, p: np.ndarray) -> np.ndarray:
+    """Return ``-λ log2 P_c``, float64 (16,): infinite for an empty cluster."""
+    cost = np.full(CODES, np.inf)
+    cost[p > 0] = -strength * np.log2(p[p > 0])
+    return cost
+
+
+def entropy(codes: np.ndarray) -> float:
+    """Return the first-order entropy of ``codes`` in bits a weight."""
+    p = np.bincount(np.asarray(codes).ravel(), minlength=CODES) / np.asarray(codes).size
+    p = p[p > 0]
+    return float(np.maximum(-(p * np.log2(p)).sum(), 0.0))

@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The multilayer perceptron in PyTorch: first in float32, then as the integers will compute it."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from fantastic4.config import BASIS_COUNT
+from fantastic4.entropy import size_share
+from fantastic4.errors import FantasticError
+from fantastic4.quant import ACT_MAX, Method, dequantise, quantise_activation
+
+BASIS_MODES = ("layer", "row")
+EPSILON = 1e-5
+MOMENTUM = 0.1
+"""Weight of the newest batch in running statistics."""
+
+PEAK = 0.999
+"""Share of a layer's activations that 8 bits must reach without clipping."""
+
+
+class Norm(nn.Module):
+    """Batch normalisation, an affine map ``scale * z + offset`` once trained.
+
+    Mean and bias belong to a feature. Variance and gain do too if ``per_row``; else they are one
+    number for the layer, which leaves the fold with one basis for all rows.
+    """
+
+    mean: Tensor
+    variance: Tensor
+
+    def __init__(self, features: int, per_row: bool):
+        super().__init__()
+        scales = features if per_row else 1
+        self.gain = nn.Parameter(torch.ones(scales))
+        self.bias = nn.Parameter(torch.zeros(features))
+        self.register_buffer("mean", torch.zeros(features))
+        self.register_buffer("variance", torch.ones(scales))
+        self.frozen = False
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Return the normalised ``z`` (batch, features); in training, by the batch's statistics."""
+        mean, variance = self.mean, self.variance
+        if self.training and not self.frozen:
+            mean = z.mean(0)
+            variance = (z - mean).square().mean(0)
+            if self.gain.numel() == 1:
+                variance = variance.mean(0, keepdim=True)
+            with torch.no_grad():
+                self.mean.lerp_(mean, MOMENTUM)
+                self.variance.lerp_(variance, MOMENTUM)
+        scale = self.gain * torch.rsqrt(variance + EPSILON)
+        return (z - mean) * scale + self.bias
+
+    def affine(self) -> tuple[Tensor, Tensor]:
+        """Return scale, (features,) or (1,), and offset, (features,), in float64."""
+        scale = self.gain.double() * torch.rsqrt(self.variance.double() + EPSILON)
+        return scale, self.bias.double() - self.mean.double() * scale
+
+
+class Layer(nn.Module):
+    """Weights and norm, and unless it is the last, ReLU and 8-bit activations.
+
+    Members
+    -------
+    weight : (out, in) background weights, float32
+    basis : (4,) basis coefficients
+    codes : (out, in) uint8, code c stands for the subset sum c of ``basis``
+    act_scale : () what one step of the output activation means; the output is 255 steps at most
+    share : δ, this layer's share of the entropy pressure
+    """
+
+    codes: Tensor
+    act_scale: Tensor
+
+    def __init__(self, in_features: int, out_features: int, per_row: bool, last: bool):
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(out_features, in_features))
+        self.basis = nn.Parameter(torch.zeros(BASIS_COUNT))
+        self.norm = Norm(out_features, per_row)
+        self.register_buffer("codes", torch.zeros(out_features, in_features, dtype=torch.uint8))
+        self.register_buffer("act_scale", torch.zeros(()))
+        self.last = last
+        self.share = 1.0
+        self.quantised = False
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the output (batch, out) of ``x`` (batch, in)."""
+        weight = self.weight
+        if self.quantised:
+            weight = dequantise(weight, self.basis, self.codes)
+        y = self.norm(x @ weight.T)
+        if self.last:
+            return y
+        y = torch.relu(y)
+        if self.training and not self.norm.frozen:
+            self._observe(y.detach())
+        return quantise_activation(y, self.act_scale) if self.quantised else y
+
+    def _observe(self, y: Tensor) -> None:
+        """Let 255 steps follow the highest activations but for the share above ``PEAK``."""
+        kept = max(1, round(y.numel() * (1 - PEAK)))
+        peak = y.flatten().topk(kept, sorted=False).values.min()
+        scale = (peak / ACT_MAX).clamp(min=1e-8)
+        self.act_scale.copy_(scale if self.act_scale == 0 else self.act_scale.lerp(scale, MOMENTUM))
+
+
+class Mlp(nn.Module):
+    """Fully connected layers, each with a norm; the last gives logits.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        Inputs, hidden layers, outputs.
+    basis : str
+        "layer" (one basis a layer) or "row" (the norm's scale makes one a row).
+    input_scale, zero_point : float, int
+        Inputs in 8 bits mean ``input_scale * (x - zero_point)``.
+    generator : torch.Generator
+        Draws the weights.
+
+    Raises
+    ------
+    FantasticError
+        If ``basis`` is neither.
+    """
+
+    def __init__(
+        self,
+        sizes: Sequence[int],
+        basis: str,
+        input_scale: float,
+        zero_point: int,
+        generator: torch.Generator,
+    ):
+        super().__init__()
+        if basis not in BASIS_MODES:
+            raise FantasticError(f"basis must be one of {', '.join(BASIS_MODES)}, not {basis!r}")
+        self.input_scale = input_scale
+        self.zero_point = zero_point
+        pairs = list(pairwise(sizes))
+        self.layers = [
+            Layer(n, m, basis == "row", last=i == len(pairs) - 1) for i, (n, m) in enumerate(pairs)
+        ]
+        self.stack = nn.Sequential(*self.layers)
+        largest = max(n * m for n, m in pairs)
+        for layer, (n, m) in zip(self.layers, pairs, strict=True):
+            layer.share = size_share(n * m, largest)
+            nn.init.normal_(layer.weight, std=(2 / n) ** 0.5, generator=generator)
+
+    def real(self, x: Tensor) -> Tensor:
+        """Return what 8-bit inputs ``x`` (uint8) mean, float32."""
+        return (x.float() - self.zero_point) * self.input_scale
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return logits (batch, classes) of real inputs ``x`` (batch, features), float32."""
+        return self.stack(x)
+
+    def quantise(self, method: Method) -> None:
+        """Go from float32 to quantised weights and activations: the first basis and codes."""
+        for layer in self.layers:
+            layer.basis.data.copy_(method.init_basis(layer.weight))
+            layer.quantised = True
+        self.assign(method)
+
+    def assign(self, method: Method) -> None:
+        """Give every weight its code anew."""
+        for layer in self.layers:
+            layer.codes.copy_(method.assign(layer.weight, layer.basis, layer.share))
+
+    def freeze(self) -> None:
+        """Fix the statistics of norms and activations: training then sees what will be run."""
+        for layer in self.layers:
+            layer.norm.frozen = True

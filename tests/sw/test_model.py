@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The perceptron: its norm, its scales, its steps from float to quantised."""
+
+import pytest
+import torch
+
+from fantastic4.errors import FantasticError
+from fantastic4.model import EPSILON, Mlp, Norm
+from fantastic4.quant import Ec4t, codebook
+
+
+def model(basis="layer", seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    return Mlp((12, 9, 7, 3), basis, 0.1, 128, generator)
+
+
+def inputs():
+    return torch.randn(64, 12, generator=torch.Generator().manual_seed(1))
+
+
+def test_norm_by_row_is_batch_norm():
+    z = 3 * inputs() + 5
+    expected = torch.nn.BatchNorm1d(12, eps=EPSILON)(z)
+    torch.testing.assert_close(Norm(12, True)(z), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_norm_by_layer_has_one_scale():
+    z = inputs() * torch.arange(1, 13)
+    norm = Norm(12, False)
+    y = norm(z)
+    torch.testing.assert_close(y.mean(0), torch.zeros(12), rtol=0, atol=1e-5)
+    ratio = y.std(0) / z.std(0)
+    torch.testing.assert_close(ratio, ratio[:1].expand(12))
+    torch.testing.assert_close(y.square().mean(), torch.ones(()), rtol=1e-4, atol=1e-4)
+    assert norm.affine()[0].shape == (1,)
+
+
+@pytest.mark.parametrize("per_row", [False, True])
+def test_affine_is_what_the_norm_does_when_evaluated(per_row):
+    norm, z = Norm(12, per_row), inputs()
+    norm(z * 2 + 1)
+    norm.gain.data.mul_(-1.5)
+    scale, offset = norm.eval().affine()
+    torch.testing.assert_close(norm(z), (z.double() * scale + offset).float())
+
+
+def test_frozen_norm_keeps_its_statistics():
+    net, x = model(), inputs()
+    net(x)
+    net.freeze()
+    before = {name: value.clone() for name, value in net.named_buffers()}
+    net(x * 3)
+    assert all(torch.equal(value, before[name]) for name, value in net.named_buffers())
+
+
+def test_scales_follow_the_activations():
+    net = model()
+    for _ in range(5):
+        net(inputs())
+    first = net.layers[0]
+    y = torch.relu(first.norm.eval()(inputs() @ first.weight.T))
+    assert 0.8 * y.max() < 255 * first.act_scale < 1.2 * y.max()
+
+
+def test_quantised_forward_uses_the_codebook_and_whole_steps():
+    net = model()
+    net(inputs())
+    net.quantise(Ec4t(0.1))
+    net.eval()
+    layer = net.layers[0]
+    weight = codebook(layer.basis)[layer.codes.int()]
+    y = layer.norm(inputs() @ weight.T).relu()
+    steps = torch.floor((y / layer.act_scale).clamp(0, 255) + 0.5)
+    assert torch.equal(layer(inputs()), steps * layer.act_scale)
+
+
+def test_same_seed_same_weights():
+    assert torch.equal(model(seed=3).layers[0].weight, model(seed=3).layers[0].weight)
+    assert not torch.equal(model(seed=3).layers[0].weight, model(seed=4).layers[0].weight)
+
+
+def test_real_is_relative_to_the_zero_point():
+    x = torch.tensor([0, 128, 255], dtype=torch.uint8)
+    torch.testing.assert_close(model().real(x), torch.tensor([-12.8, 0, 12.7]))
+
+
+def test_unknown_basis_mode():
+    with pytest.raises(FantasticError, match="basis must be one of layer, row, not 'tile'"):
+        model("tile")
