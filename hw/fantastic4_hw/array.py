@@ -102,20 +102,18 @@ class Array(wiring.Component):
 
         # Finished sums move into a queue of one place an engine, which shifts a row a clock.
         finished = Signal()
-        ended = Signal.like(Cat(fields["open"], fields["close"], fields["rows"]))
-        m.d.sync += [
-            finished.eq(valid & fields["last"]),
-            ended.eq(Cat(fields["open"], fields["close"], fields["rows"])),
-        ]
+        place = Cat(fields[name] for name in ("open", "close", "ends", "rows"))
+        ended = Signal.like(place)
+        m.d.sync += [finished.eq(valid & fields["last"]), ended.eq(place)]
         held = [Signal(sums_layout(cfg), name=f"held_{e}") for e in range(cfg.engines)]
         row = self.rows.payload
         left = Signal.like(fields["rows"])
         m.d.comb += [row.sums.eq(held[0]), row.final.eq(left == 0)]
         with m.If(finished):
-            m.d.sync += [place.eq(engine.sums) for place, engine in zip(held, engines, strict=True)]
+            m.d.sync += [last.eq(engine.sums) for last, engine in zip(held, engines, strict=True)]
             m.d.sync += [
                 self.rows.valid.eq(1),
-                Cat(row.open, row.close, left).eq(ended),
+                Cat(row.open, row.close, row.ends, left).eq(ended),
                 row.engine.eq(0),
             ]
         with m.Elif(self.rows.valid):

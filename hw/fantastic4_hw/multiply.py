@@ -20,8 +20,9 @@ class Multiply(wiring.Component):
     -------
     begin : ``In(1)``
         An inference begins: start with the first bias.
-    enter : ``In(1)``
-        A layer begins: ``basis_base`` and ``per_row`` are its own, from now until the next.
+    basis_base, per_row : ``In``
+        Of the first layer with ``begin``; with the last row of a layer, of the layer behind it,
+        whose first tile may follow in the next clock.
     rows : ``In(stream, always_ready)``
         Sums of a row over a tile.
     z : ``Out(stream(signed(acc_width)), always_ready)``
@@ -31,7 +32,6 @@ class Multiply(wiring.Component):
     """
 
     begin: Signal
-    enter: Signal
     basis_base: Signal
     per_row: Signal
     rows: stream.Interface
@@ -46,7 +46,6 @@ class Multiply(wiring.Component):
         super().__init__(
             {
                 "begin": In(1),
-                "enter": In(1),
                 "basis_base": In(20),
                 "per_row": In(1),
                 "rows": In(stream.Signature(row_layout(cfg), always_ready=True)),
@@ -110,14 +109,18 @@ class Multiply(wiring.Component):
         """Return the basis of the row that came two clocks ago."""
         m.submodules.basis = storage = memory.Memory(shape=64, depth=self.cfg.basis_depth, init=[])
         row = self.rows.payload
-        at = Signal(20)
-        with m.If(self.enter):
-            m.d.sync += at.eq(self.basis_base)
+        at, base, per_row = Signal(20), Signal(20), Signal()
+        with m.If(self.begin | (self.rows.valid & row.final & row.close & row.ends)):
+            m.d.sync += [
+                at.eq(self.basis_base),
+                base.eq(self.basis_base),
+                per_row.eq(self.per_row),
+            ]
         with m.Elif(self.rows.valid):
-            with m.If(self.per_row):
+            with m.If(per_row):
                 m.d.sync += at.eq(at + 1)
             with m.Elif(row.final):
-                m.d.sync += at.eq(Mux(row.close, self.basis_base, at + 1))
+                m.d.sync += at.eq(Mux(row.close, base, at + 1))
         read, write = storage.read_port(), storage.write_port()
         held = Signal(basis_layout(self.cfg))
         m.d.comb += read.addr.eq(at)

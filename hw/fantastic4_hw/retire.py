@@ -22,8 +22,6 @@ class Retire(wiring.Component):
         Finished rows of post-processing.
     layer : ``Out(LAYER_LAYOUT)``
         Layer whose rows are coming.
-    enter : ``Out(1)``
-        ``layer`` has just changed.
     write : ``Out``
         Port of the activation memory.
     chunks_ready : ``Out``
@@ -41,7 +39,6 @@ class Retire(wiring.Component):
     is_last: Signal
     i: stream.Interface
     layer: data.View
-    enter: Signal
     write: ChunkWritePort
     chunks_ready: Signal
     drained: Signal
@@ -62,7 +59,6 @@ class Retire(wiring.Component):
                 "is_last": In(1),
                 "i": In(stream.Signature(rows, always_ready=True)),
                 "layer": Out(LAYER_LAYOUT),
-                "enter": Out(1),
                 "write": Out(ChunkWriteSignature(cfg, cfg.hidden_chunks)),
                 "chunks_ready": Out(FEATURE_WIDTH),
                 "drained": Out(1),
@@ -100,12 +96,10 @@ class Retire(wiring.Component):
                 m.d.sync += [lane.eq(0), self.chunks_ready.eq(self.chunks_ready + 1)]
             with m.Else():
                 m.d.sync += lane.eq(lane + 1)
-        m.d.sync += self.enter.eq(0)
         with m.If(self.begin | self.drained):
             m.d.sync += [
                 self.layer.eq(self.record),
                 last_layer.eq(self.is_last),
-                self.enter.eq(1),
                 row.eq(0),
                 lane.eq(0),
                 self.chunks_ready.eq(0),

@@ -121,6 +121,7 @@ class Sequencer(wiring.Component):
                 (plane == record.planes - 1)
                 & (chunk - in_tile + cfg.tile_chunks >= record.in_chunks)
             ),
+            step.ends.eq(rows_left <= cfg.engines),
             step.rows.eq(rows - 1),
             self.reserve_rows.eq(rows),
         ]

@@ -76,9 +76,9 @@ def flags_layout(cfg: CoreConfig) -> dict[str, int]:
     """Return the fields that say where a chunk stands in its row group.
 
     ``first`` and ``last`` chunk of a tile; ``open`` and ``close``: first and last tile of the
-    group; ``rows``: rows of the group less one.
+    group; ``ends``: last group of the layer; ``rows``: rows of the group less one.
     """
-    return {"first": 1, "last": 1, "open": 1, "close": 1, "rows": rows_shape(cfg)}
+    return {"first": 1, "last": 1, "open": 1, "close": 1, "ends": 1, "rows": rows_shape(cfg)}
 
 
 def step_layout(cfg: CoreConfig) -> data.StructLayout:
@@ -96,7 +96,7 @@ def chunk_layout(cfg: CoreConfig) -> data.StructLayout:
 def row_layout(cfg: CoreConfig) -> data.StructLayout:
     """Return the layout of one row's sums over one tile, on their way to the multipliers.
 
-    ``final`` marks the last row of a group.
+    ``final`` marks the last row of a group, ``ends`` the last group of a layer.
     """
     return data.StructLayout(
         {
@@ -104,6 +104,7 @@ def row_layout(cfg: CoreConfig) -> data.StructLayout:
             "engine": rows_shape(cfg),
             "open": 1,
             "close": 1,
+            "ends": 1,
             "final": 1,
         }
     )

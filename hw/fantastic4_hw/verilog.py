@@ -2,6 +2,7 @@
 """Verilog-2005 of a core, and a JSON that says what an integrator must know."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +23,14 @@ from fantastic4_hw.post import Post
 TOP = "fantastic4_core"
 """Name of the top module."""
 
+_ELEMENT = re.compile(r"\\\S*\[\d+\]\S* ")
+"""Name of an array's element, such as ``\\acts[0]``: logic synthesis mistakes it for bit 0."""
+
 
 def convert(component: wiring.Component, name: str = TOP) -> str:
     """Return the Verilog of ``component``: module ``name``, ports ``clk``, ``rst`` and its own."""
-    return verilog.convert(component, name=name, emit_src=False, strip_internal_attrs=True)
+    text = verilog.convert(component, name=name, emit_src=False, strip_internal_attrs=True)
+    return _ELEMENT.sub(lambda match: re.sub(r"\[(\d+)\]", r"_\1", match[0]), text)
 
 
 def describe(cfg: CoreConfig) -> dict[str, Any]:

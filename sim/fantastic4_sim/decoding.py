@@ -11,7 +11,6 @@ import numpy as np
 from fantastic4_sim.bench import simulate
 from fantastic4_sim.streams import keeps_promise
 
-
 ROUND = 20
 """Clocks between two commands at least."""
 

@@ -8,6 +8,7 @@ with the reason in words.
 
 import json
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -134,53 +135,65 @@ def parse(raw: bytes, source: str = "image") -> Image:
         raise refuse(f"checksum is 0x{found:08x}, the image states 0x{stated:08x}: it is damaged")
 
     shape = GEOMETRY.unpack(geometry)
-    sections = _sections(words, word_transfers(shape["lanes"]), refuse)
-    weights = [sections.get((Section.WEIGHTS, e)) for e in range(shape["engines"])]
-    fixed = [sections.get((kind, 0)) for kind in (Section.LAYERS, Section.BASIS, Section.BIAS)]
-    banks = [bank for bank in weights if bank is not None]
-    if any(part is None for part in fixed) or len(banks) != len(weights):
-        raise refuse("a section is missing")
-    layers, basis, bias = (part for part in fixed if part is not None)
+    if not all(shape.values()):
+        raise refuse(f"no core has the geometry {shape}")
+    sections = _sections(words, shape, refuse)
     meta = sections.get((Section.META, 0))
     try:
         content = {} if meta is None else json.loads(meta.tobytes())
     except ValueError:
         raise refuse("the META section is not JSON") from None
+    if not isinstance(content, dict):
+        raise refuse("the META section must be a JSON object")
+    layers, basis, bias = (
+        sections[kind, 0] for kind in (Section.LAYERS, Section.BASIS, Section.BIAS)
+    )
     return Image(
         geometry=shape,
         needs=NEEDS.unpack(needs),
         layers=[LAYER.unpack(int.from_bytes(x.tobytes(), "little")) for x in layers],
         basis=np.ascontiguousarray(basis).view("<i2"),
         bias=bias.view("<i4").ravel(),
-        weights=banks,
+        weights=[sections[Section.WEIGHTS, e] for e in range(shape["engines"])],
         meta=content,
     )
 
 
-def _sections(words: np.ndarray, transfers: int, refuse: Any) -> dict[tuple[int, int], np.ndarray]:
+def _sections(
+    words: np.ndarray, shape: dict[str, int], refuse: Callable[[str], ImageError]
+) -> dict[tuple[int, int], np.ndarray]:
     """Return the records of each section, by kind and index."""
     record = {
         Section.LAYERS: LAYER_WORDS,
         Section.BASIS: BASIS_WORDS,
         Section.BIAS: 1,
-        Section.WEIGHTS: transfers,
+        Section.WEIGHTS: word_transfers(shape["lanes"]),
         Section.META: 1,
     }
+    due = [(Section.LAYERS, 0), (Section.BASIS, 0), (Section.BIAS, 0)]
+    due += [(Section.WEIGHTS, engine) for engine in range(shape["engines"])]
     found: dict[tuple[int, int], np.ndarray] = {}
     at, end = HEADER_WORDS, len(words) - 1
     while at < end:
-        head = SECTION.unpack(int(words[at]))
+        kind, index, count = SECTION.unpack(int(words[at])).values()
+        if kind != Section.END and kind not in record:
+            raise refuse(f"section kind {kind} at word {at} is unknown")
+        what = f"section {Section(kind).name} {index} at word {at}"
+        if due and (kind, index) != due[0]:
+            raise refuse(f"{what} must be {due[0][0].name} {due[0][1]}")
+        if not due and kind not in (Section.META, Section.END):
+            raise refuse(f"{what} must be META or END")
+        if (count == 0) != (kind == Section.END):
+            raise refuse(f"{what} must not have {count} records")
         at += 1
-        if head["kind"] == Section.END:
+        if kind == Section.END:
             if at != end:
                 raise refuse(f"{end - at} words lie between the END section and the checksum")
             return found
-        if head["kind"] not in record:
-            raise refuse(f"section kind {head['kind']} at word {at - 1} is unknown")
-        kind = Section(head["kind"])
-        size = record[kind] * head["count"]
+        size = record[Section(kind)] * count
         if at + size > end:
-            raise refuse(f"section {kind.name} at word {at - 1} runs past the end")
-        found[kind, head["index"]] = words[at : at + size].reshape(-1, record[kind])
+            raise refuse(f"{what} runs past the end")
+        found[Section(kind), index] = words[at : at + size].reshape(-1, record[Section(kind)])
+        due = due[1:]
         at += size
     raise refuse("there is no END section")

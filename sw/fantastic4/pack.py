@@ -161,6 +161,8 @@ def unpack(image: Image, source: str = "image") -> Network:
             planes, rows, columns = (
                 record[key] for key in ("planes", "out_features", "in_features")
             )
+            if record["in_chunks"] != -(-columns // lanes):
+                raise ValueError(f"{columns} inputs are not {record['in_chunks']} chunks")
             beats = beat_count(planes, rows, columns, lanes, engines)
             words = ENCODERS[Format(record["format"])].word_count(beats)
             parts = [bank[word : word + words] for bank in image.weights]
@@ -186,7 +188,7 @@ def unpack(image: Image, source: str = "image") -> Network:
             classes=tuple(image.meta.get("classes", ())),
             metadata=image.meta.get("model", {}),
         )
-    except (ValueError, KeyError, IndexError, ModelError) as error:
+    except (ValueError, TypeError, KeyError, IndexError, ModelError) as error:
         raise ImageError(
             f"{source}: the sections do not fit the layer table at layer {len(layers)}: {error}"
         ) from error

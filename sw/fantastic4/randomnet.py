@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Seeded random integer networks, extremes included: what tests and benchmarks run on."""
 
+from itertools import pairwise
+
 import numpy as np
 
 from fantastic4.bounds import output_bounds
@@ -57,7 +59,7 @@ def random_network(
     """Return a network of ``len(widths) - 1`` layers; planes and kind of basis vary by layer."""
     layers = []
     last = len(widths) - 2
-    for index, (columns, rows) in enumerate(zip(widths, widths[1:], strict=False)):
+    for index, (columns, rows) in enumerate(pairwise(widths)):
         layers.append(
             random_layer(
                 rng,

@@ -18,6 +18,9 @@ import numpy as np
 from fantastic4.config import CoreConfig
 from fantastic4.image import Image
 
+START = 1
+"""Clocks from the last input transfer to the one in which the inference begins."""
+
 STEP_TO_TAKE = 2
 """Clocks from a step to the beat that is taken with its chunk."""
 
@@ -105,6 +108,6 @@ def timing(image: Image, cfg: CoreConfig) -> Timing:
         cycles=cycles,
         beats=sum(layer_beats),
         interval=max(cycles + 1, transfers),
-        latency=transfers + cycles + RETIRE_TO_RESULT,
+        latency=transfers + START + cycles + RETIRE_TO_RESULT,
         layer_beats=tuple(layer_beats),
     )

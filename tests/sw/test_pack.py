@@ -1,12 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from fantastic4 import golden
 from fantastic4.config import BASE, SMALL, TINY
+from fantastic4.errors import ImageError, PackError
 from fantastic4.image import parse
-from fantastic4.pack import pack, unpack
-from fantastic4.randomnet import random_network
+from fantastic4.network import InputQuant, IntegerLayer, Network
+from fantastic4.pack import basis_entries, check_range, pack, read_image, unpack
+from fantastic4.randomnet import random_layer, random_network
+
+QUANT = InputQuant(np.ones(1), np.zeros(1))
 
 
 @pytest.mark.parametrize("cfg", [TINY, SMALL, BASE], ids=lambda cfg: cfg.name)
@@ -20,5 +26,133 @@ def test_unpack_gives_back_the_network(rng, cfg, widths, extreme):
         assert np.array_equal(before.bias, after.bias)
         assert np.array_equal(before.values(), after.values())
         assert (before.shift, before.low, before.high) == (after.shift, after.low, after.high)
+        assert (before.name, before.logits) == (after.name, after.logits)
     x = rng.integers(0, 256, (9, widths[0]), np.uint8)
     assert np.array_equal(golden.predict(network, x).outputs, golden.predict(back, x).outputs)
+    assert pack(back, cfg) == pack(network, cfg)
+
+
+def test_what_is_for_the_host_comes_back(rng):
+    quant = InputQuant(gain=np.array([0.1, 3e300, -2.0]), offset=np.array([1 / 3]))
+    layers = random_network(rng, [3, 2]).layers
+    network = Network(layers, quant, classes=("ä", "b"), metadata={"seed": 3, "deep": [1, {}]})
+    back = unpack(parse(pack(network, TINY)))
+    assert back.quant.gain.tolist() == quant.gain.tolist()
+    assert back.quant.offset.tolist() == quant.offset.tolist()
+    assert (back.classes, back.metadata) == (network.classes, network.metadata)
+    bare = unpack(replace(parse(pack(network, TINY)), meta={}))
+    assert bare.layers[0].name == "layer0"
+    assert bare.quant(np.array([[0.0, 7.0, 300.0]])).tolist() == [[0, 7, 255]]
+
+
+def test_order_of_a_basis_per_row(rng):
+    """Row group, plane, tile, row; here 2 engines, 3 rows, 2 planes of 2 tiles."""
+    layer = random_layer(rng, 513, 3, planes=2, per_row=True)
+    order = [(0, 0), (1, 0), (0, 0), (1, 0), (0, 1), (1, 1), (0, 1), (1, 1)]
+    order += [(2, 0), (2, 0), (2, 1), (2, 1)]
+    expected = [layer.basis[row, plane].tolist() for row, plane in order]
+    assert basis_entries(layer, TINY).tolist() == expected
+    shared = random_layer(rng, 513, 3, planes=2)
+    expected = [shared.basis[0, plane].tolist() for plane in (0, 0, 1, 1)]
+    assert basis_entries(shared, TINY).tolist() == expected
+
+
+def edge_layer(sign, excess, **other):
+    """Row 1 of 2 reaches ``2**35 - 1`` (or ``-2**35``), and ``excess`` more; row 0 nothing.
+
+    1028 full columns of 4 * 32767 (or -32768) * 255 leave a rest that fits the bias.
+    """
+    limit = (1 << 35) - 1 if sign > 0 else -(1 << 35)
+    coefficient = 32767 if sign > 0 else -32768
+    columns = abs(limit) // (4 * 255 * abs(coefficient))
+    codes = np.zeros((1, 2, columns), np.uint8)
+    codes[0, 1] = 15
+    rest = limit - columns * 4 * 255 * coefficient
+    bias = np.array([0, rest + sign * excess])
+    basis = np.full((1, 1, 4), coefficient, np.int32)
+    return IntegerLayer("wide", codes, basis, bias, shift=27, **other)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_accumulator_up_to_its_last_value(sign):
+    first = IntegerLayer(
+        "in",
+        np.zeros((1, edge_layer(sign, 0).in_features, 1), np.uint8),
+        np.zeros((1, 1, 4), np.int32),
+        np.zeros(edge_layer(sign, 0).in_features, np.int64),
+    )
+    check_range(Network((first, edge_layer(sign, 0)), QUANT), TINY)
+    with pytest.raises(PackError) as error:
+        check_range(Network((first, edge_layer(sign, 1)), QUANT), TINY)
+    reached = (1 << 35) if sign > 0 else -(1 << 35) - 1
+    assert "layer 1 ('wide'), row 1: the accumulator may reach " in str(error.value)
+    assert str(reached) in str(error.value)
+    assert "which 36 signed bits do not hold (1 such rows). Lower the layer" in str(error.value)
+    # What the layer before can give is what counts.
+    check_range(Network((replace(first, high=254), edge_layer(sign, 1)), QUANT), TINY)
+    x = np.full((1, edge_layer(sign, 0).in_features), 255, np.uint8)
+    z = golden.run_layer(replace(edge_layer(sign, 0), logits=True), x)
+    assert z[0, 1] == ((1 << 35) - 1 if sign > 0 else -(1 << 35))
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("row", [0, 2])
+def test_logits_up_to_their_last_value(sign, row):
+    def layer(excess, logits):
+        """One row of 64 full columns of 32767 and a bias that reaches the end of 32 bits."""
+        limit = (1 << 31) - 1 if sign > 0 else -(1 << 31)
+        codes = np.zeros((1, 3, 64), np.uint8)
+        codes[0, row] = 1
+        bias = np.zeros(3, np.int64)
+        bias[row] = limit + sign * excess - sign * 64 * 255 * 32767
+        basis = np.array([[[sign * 32767, 0, 0, 0]]], np.int32)
+        return IntegerLayer("out", codes, basis, bias, logits=logits)
+
+    check_range(Network((layer(0, True),), QUANT), TINY)
+    check_range(Network((layer(1, False),), QUANT), TINY)
+    message = rf"layer 0 \('out'\), row {row}: the logit may reach .*, which 32 signed bits do not"
+    with pytest.raises(PackError, match=message):
+        pack(Network((layer(1, True),), QUANT), TINY)
+
+
+def test_capacity_of_each_memory(rng):
+    """A core that holds exactly what is needed takes the network; one place less is named."""
+    layers = [random_layer(rng, 21, 9, per_row=True, name="a"), random_layer(rng, 9, 5, name="b")]
+    network = Network(tuple(layers), QUANT)
+    exact = replace(
+        TINY,
+        weight_depth=5 * 6 + 3 * 3,
+        row_depth=14,
+        basis_depth=10,
+        input_chunks=6,
+        hidden_chunks=3,
+        max_layers=2,
+    )
+    raw = pack(network, exact)
+    names = {
+        "weight_depth": "weight words an engine",
+        "row_depth": "rows",
+        "basis_depth": "basis entries",
+        "input_chunks": "input chunks",
+        "hidden_chunks": "hidden chunks",
+        "max_layers": "layers",
+    }
+    for field, name in names.items():
+        have = getattr(exact, field)
+        small = replace(exact, **{field: have - 1})
+        message = f"config tiny holds {have - 1} {name}, the network needs {have}: take a larger"
+        with pytest.raises(PackError, match=message):
+            pack(network, small)
+        with pytest.raises(ImageError, match=f"net.f4i: {message}"):
+            read_image(raw, small, "net.f4i")
+
+
+def test_image_for_another_core(rng):
+    raw = pack(random_network(rng, [4, 2]), TINY)
+    assert read_image(raw).geometry["lanes"] == 4
+    with pytest.raises(
+        ImageError,
+        match=r"net.f4i: packed for a core of lanes 4, engines 2, tile_chunks 128; config base has "
+        r"lanes 64, engines 4, tile_chunks 8. Pack it again with --config base",
+    ):
+        read_image(raw, BASE, "net.f4i")

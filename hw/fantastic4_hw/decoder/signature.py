@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What all decoders have in common: ports and the command that begins a layer."""
+
+from amaranth.hdl import Signal, unsigned
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+COMMAND_LAYOUT = data.StructLayout({"format": 4, "width": 3, "gap": 4, "beats": 24, "last": 24})
+"""Begins a layer: its ``Format``, bits of a code's name, bits of a gap, beats it has, and the same
+less one."""
+
+ENTRY_LAYOUT = data.StructLayout({"index": 4, "code": 4, "write": 1})
+"""One entry of the palette."""
+
+
+class Decoder(wiring.Component):
+    """Weight words of one bank in, beats of its lanes out.
+
+    A command begins a layer. It is taken when all beats of the layer before have been handed on;
+    the layer's first word is then the next word of the stream, and its last beat uses the last of
+    its words. Decoders never wait for anything but words, beats being taken, and the palette bus.
+    Malformed words give wrong beats and, where it shows, a fault, but always as many beats as the
+    command says.
+
+    Parameters
+    ----------
+    lanes : int
+        Lanes of a bank.
+    count_width : int
+        Bits that count the beats of a layer.
+
+    Members
+    -------
+    start : ``In(1)``
+        Forget everything: the stream begins anew.
+    command : ``In(stream(COMMAND_LAYOUT))``
+        Its payload holds still from the clock in which it is taken until the next is taken, so a
+        decoder need not keep it.
+    entry : ``In(ENTRY_LAYOUT)``
+        The layer's palette: entry 0 with ``write`` in the clock after the command was taken, then
+        the other 15, one a clock. Decoders without a palette leave it unread.
+    i : ``In(stream(4 * lanes))``
+        Weight words.
+    o : ``Out(stream(ArrayLayout(4, lanes)))``
+        Beats.
+    fault : ``Out(1)``
+        For one clock: the words broke a rule of the format.
+    """
+
+    start: Signal
+    command: stream.Interface
+    entry: data.View
+    i: stream.Interface
+    o: stream.Interface
+    fault: Signal
+
+    def __init__(self, lanes: int, count_width: int = 24):
+        self.lanes = lanes
+        self.count_width = count_width
+        super().__init__(
+            {
+                "start": In(1),
+                "command": In(stream.Signature(COMMAND_LAYOUT)),
+                "entry": In(ENTRY_LAYOUT),
+                "i": In(stream.Signature(4 * lanes)),
+                "o": Out(stream.Signature(data.ArrayLayout(unsigned(4), lanes))),
+                "fault": Out(1),
+            }
+        )

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+import pytest
+
+from fantastic4_hw.activations import ActivationMemory
+from fantastic4_hw.shapes import flags_layout
+from fantastic4_sim.bench import simulate
+from fantastic4_sim.streams import keeps_promise, put, sink, source
+
+GAPS = [(0, 0), (0.5, 0), (0, 0.5), (0.5, 0.5)]
+
+
+async def write(ctx, port, slot, chunk, acts, lanes):
+    """Write the lanes named; the others must keep what they hold."""
+    ctx.set(port.slot, slot)
+    ctx.set(port.chunk, chunk)
+    ctx.set(port.acts, acts)
+    ctx.set(port.en, sum(1 << lane for lane in lanes))
+    await ctx.tick()
+    ctx.set(port.en, 0)
+
+
+def random_step(rng, cfg, slot, hidden, chunk):
+    flags = {name: int(rng.integers(1 << width)) for name, width in flags_layout(cfg).items()}
+    flags["rows"] = int(rng.integers(cfg.engines))
+    return {"chunk": chunk, "hidden": hidden, "slot": slot, **flags}
+
+
+@pytest.mark.parametrize(("lanes", "engines"), [(1, 1), (3, 2), (4, 3), (16, 8)])
+@pytest.mark.parametrize(("i_gap", "o_gap"), GAPS)
+def test_reads_what_was_written(rng, geometry, lanes, engines, i_gap, o_gap):
+    """Both slots of both memories, written lane by lane; depths that are no power of two."""
+    cfg = geometry(lanes, engines, input_chunks=5, hidden_chunks=6)
+    dut = ActivationMemory(cfg)
+    depths = (cfg.input_chunks, cfg.hidden_chunks)
+    content = {
+        (hidden, slot, chunk): rng.integers(0, 256, lanes).tolist()
+        for hidden in (0, 1)
+        for slot in (0, 1)
+        for chunk in range(depths[hidden])
+    }
+    steps = [random_step(rng, cfg, slot, hidden, chunk) for hidden, slot, chunk in content]
+    steps = [steps[k] for k in rng.permutation(len(steps))] * 2
+    seen: list = []
+
+    async def drive(ctx):
+        for (hidden, slot, chunk), acts in content.items():
+            port = dut.write_hidden if hidden else dut.write_input
+            order = rng.permutation(lanes).tolist()
+            for part in (order[: lanes // 2], order[lanes // 2 :]):
+                junk = [a if j in part else 255 - a for j, a in enumerate(acts)]
+                await write(ctx, port, slot, chunk, junk, part)
+        await source(dut.steps, steps, gap=i_gap)(ctx)
+
+    simulate(
+        dut,
+        [drive, sink(dut.chunks, len(steps), seen, gap=o_gap)],
+        checkers=[keeps_promise(dut.chunks)],
+    )
+    for step, chunk in zip(steps, seen, strict=True):
+        assert chunk["acts"] == content[step["hidden"], step["slot"], step["chunk"]]
+        assert {name: chunk[name] for name in flags_layout(cfg)} == (
+            {name: step[name] for name in flags_layout(cfg)}
+        )
+
+
+def test_latency_rate_and_a_write_just_before(rng, geometry):
+    cfg = geometry(4, 2)
+    dut = ActivationMemory(cfg)
+    acts = [rng.integers(0, 256, 4).tolist() for _ in range(8)]
+    seen: list[tuple[int, list[int]]] = []
+
+    async def drive(ctx):
+        """Each step is taken in the clock after its chunk was written."""
+        for chunk in range(9):
+            ctx.set(dut.write_input.en, 15 if chunk < 8 else 0)
+            ctx.set(dut.write_input.chunk, min(chunk, 7))
+            ctx.set(dut.write_input.acts, acts[min(chunk, 7)])
+            if chunk:
+                ctx.set(dut.steps.payload, random_step(rng, cfg, 0, 0, chunk - 1))
+            ctx.set(dut.steps.valid, chunk > 0)
+            *_, ready = await ctx.tick().sample(dut.steps.ready)
+            assert ready
+        ctx.set(dut.steps.valid, 0)
+
+    async def watch(ctx):
+        ctx.set(dut.chunks.ready, 1)
+        for clock in range(14):
+            *_, valid, payload = await ctx.tick().sample(dut.chunks.valid, dut.chunks.payload)
+            if valid:
+                seen.append((clock, [payload.acts[j] for j in range(4)]))
+
+    simulate(dut, [drive, watch])
+    assert seen == [(1 + k + dut.latency, acts[k]) for k in range(8)]
+
+
+def test_a_stalled_chunk_outlives_a_write(rng, geometry):
+    """What a step has fetched does not change when its place is written afterwards."""
+    cfg = geometry(4, 2)
+    dut = ActivationMemory(cfg)
+    old = [[11 + k] * 4 for k in range(3)]
+    seen: list = []
+
+    async def drive(ctx):
+        for k in range(3):
+            await write(ctx, dut.write_hidden, 1, k, old[k], range(4))
+        for k in range(2):
+            await put(ctx, dut.steps, random_step(rng, cfg, 1, 1, k))
+        for k in range(3):
+            await write(ctx, dut.write_hidden, 1, k, [200 + k] * 4, range(4))
+        for _ in range(3):
+            await ctx.tick()
+        await sink(dut.chunks, 2, seen)(ctx)
+
+    simulate(dut, [drive], checkers=[keeps_promise(dut.chunks)])
+    assert [chunk["acts"] for chunk in seen] == old[:2]

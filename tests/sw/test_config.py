@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+import dataclasses
+
+import pytest
+
+from fantastic4.config import BASE, CONFIGS, MAX_TILE, TINY, find_config
+from fantastic4.errors import FantasticError
+
+
+@pytest.mark.parametrize(
+    ("field", "low", "high"),
+    [
+        ("lanes", 1, 512),
+        ("engines", 1, 256),
+        ("weight_depth", 2, 1 << 24),
+        ("row_depth", 1, 1 << 16),
+        ("basis_depth", 1, 1 << 20),
+        ("input_chunks", 1, 4096),
+        ("hidden_chunks", 1, 4096),
+        ("input_width", 1, 4),
+        ("max_layers", 1, 16),
+    ],
+)
+def test_ranges(field, low, high):
+    for value in (low, high):
+        dataclasses.replace(TINY, **{field: value})
+    for value in (low - 1, high + 1):
+        found = rf"config tiny: {field} must be {low}\.\.{high}, not {value}"
+        with pytest.raises(FantasticError, match=found):
+            dataclasses.replace(TINY, **{field: value})
+
+
+def test_lanes_are_whole_transfers():
+    with pytest.raises(FantasticError, match=r"lanes must be a multiple of input_width \(3\)"):
+        dataclasses.replace(TINY, input_width=3)
+
+
+def test_sums_of_a_tile_fit_a_multiplier():
+    """A tile is whole chunks, at most 512 columns; its sum fits a signed 18-bit operand."""
+    for lanes in range(1, MAX_TILE + 1):
+        check_widths(dataclasses.replace(TINY, lanes=lanes, input_width=1), lanes)
+
+
+def check_widths(cfg, lanes):
+    assert cfg.tile == cfg.tile_chunks * lanes <= MAX_TILE < cfg.tile + lanes
+    assert cfg.tile * 255 < 1 << cfg.sum_width <= 1 << 17
+    assert 1 << cfg.tree_levels >= lanes > (1 << cfg.tree_levels) // 2 or lanes == 1
+    assert 32 * cfg.word_transfers >= cfg.word_width == 4 * lanes > 32 * (cfg.word_transfers - 1)
+
+
+def test_sizes():
+    assert (BASE.tile, BASE.tile_chunks, BASE.max_inputs, BASE.max_hidden) == (512, 8, 4096, 4096)
+    assert BASE.dense_weights == 2048 * 64 * 4
+    assert (TINY.max_inputs, TINY.chunks(1), TINY.chunks(4), TINY.chunks(5)) == (128, 1, 1, 2)
+    assert (TINY.tiles(512), TINY.tiles(513)) == (1, 2)
+
+
+def test_find():
+    assert find_config("base") is BASE
+    assert all(cfg.name == name for name, cfg in CONFIGS.items())
+    assert {"tiny", "small", "base"} <= CONFIGS.keys()
+    with pytest.raises(FantasticError, match=r"no configuration 'huge'; choose one of tiny, small"):
+        find_config("huge")
