@@ -34,12 +34,15 @@ class Array(wiring.Component):
         Sums of a row over a tile; the rows of a group follow each other without a gap.
     taken : ``Out(1)``
         A beat was taken from each engine in this clock.
+    starved : ``Out(1)``
+        A chunk could have been taken, had every engine had its beat.
     """
 
     chunks: stream.Interface
     beats: list[stream.Interface]
     rows: stream.Interface
     taken: Signal
+    starved: Signal
 
     def __init__(self, cfg: CoreConfig):
         self.cfg = cfg
@@ -50,6 +53,7 @@ class Array(wiring.Component):
                 "beats": In(stream.Signature(beat_layout(cfg))).array(cfg.engines),
                 "rows": Out(stream.Signature(row_layout(cfg), always_ready=True)),
                 "taken": Out(1),
+                "starved": Out(1),
             }
         )
 
@@ -67,9 +71,11 @@ class Array(wiring.Component):
 
         # Join: a countdown of the rows that have yet to leave spaces the tiles.
         leaving = Signal(range(cfg.engines + 1))
-        ready = Cat(beat.valid for beat in self.beats).all() & ~(chunk.last & leaving.any())
+        fed = Cat(beat.valid for beat in self.beats).all()
+        wanted = self.chunks.valid & ~(chunk.last & leaving.any())
         m.d.comb += [
-            self.taken.eq(self.chunks.valid & ready),
+            self.taken.eq(wanted & fed),
+            self.starved.eq(wanted & ~fed),
             self.chunks.ready.eq(self.taken),
         ]
         m.d.comb += [beat.ready.eq(self.taken) for beat in self.beats]

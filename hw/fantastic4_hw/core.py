@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The core: every block of the data path, connected."""
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -9,10 +9,10 @@ from fantastic4.config import CoreConfig
 from fantastic4.layout import LAYER, ErrorCode
 from fantastic4_hw.activations import ActivationMemory
 from fantastic4_hw.array import Array
-from fantastic4_hw.decoder.dense import DenseDecoder
+from fantastic4_hw.feed import EngineFeed, LayerFeed
 from fantastic4_hw.inputs import InputWriter
 from fantastic4_hw.loader import Loader
-from fantastic4_hw.memories import WeightBank
+from fantastic4_hw.memories import WeightBank, word_layout
 from fantastic4_hw.multiply import Multiply
 from fantastic4_hw.post import Post
 from fantastic4_hw.retire import Retire
@@ -44,7 +44,10 @@ class Core(wiring.Component):
     status : ``Out(STATUS_LAYOUT)``
         ``error`` stays until the next image begins.
     perf : ``Out(PERF_LAYOUT)``
-        Clocks from the first step to the last result, and beats, of the latest inference.
+        Clocks from the first step to the last result, beats, and clocks in which the array had
+        its activations but waited for weights, of the latest inference.
+    weights : ``In(stream(word_layout(cfg)))``, one a bank
+        Weight words, round and round; only if ``cfg.external_weights``.
     """
 
     load: stream.Interface
@@ -52,11 +55,14 @@ class Core(wiring.Component):
     result: stream.Interface
     status: data.View
     perf: data.View
+    weights: list[stream.Interface]
 
     def __init__(self, cfg: CoreConfig):
         self.cfg = cfg
+        outside = In(stream.Signature(word_layout(cfg))).array(cfg.engines * cfg.banks)
         super().__init__(
             {
+                **({"weights": outside} if cfg.external_weights else {}),
                 "load": In(stream.Signature(LOAD_LAYOUT)),
                 "input": In(stream.Signature(input_layout(cfg))),
                 "result": Out(stream.Signature(RESULT_LAYOUT)),
@@ -83,6 +89,7 @@ class Core(wiring.Component):
         m.submodules.inputs = inputs = InputWriter(cfg)
         m.submodules.sequencer = sequencer = Sequencer(cfg)
         m.submodules.activations = activations = ActivationMemory(cfg)
+        m.submodules.layer_feed = layer_feed = LayerFeed(cfg)
         m.submodules.array = array = Array(cfg)
         m.submodules.multiply = multiply = Multiply(cfg)
         m.submodules.post = post = Post(cfg)
@@ -93,13 +100,9 @@ class Core(wiring.Component):
         connect(m, inputs.write, activations.write_input)
         connect(m, sequencer.steps, activations.steps)
         connect(m, activations.chunks, array.chunks)
-        for engine in range(cfg.engines):
-            m.submodules[f"bank_{engine}"] = bank = WeightBank(cfg)
-            m.submodules[f"decoder_{engine}"] = decoder = DenseDecoder(cfg)
-            connect(m, loader.write_weights[engine], bank.write)
-            connect(m, bank.o, decoder.i)
-            connect(m, decoder.o, array.beats[engine])
-            m.d.comb += bank.start.eq(sequencer.begin)
+        feeds = [self._feed(m, engine, loader, layer_feed) for engine in range(cfg.engines)]
+        for engine, feed in enumerate(feeds):
+            connect(m, feed.o, array.beats[engine])
         connect(m, array.rows, multiply.rows)
         connect(m, multiply.z, post.z)
         connect(m, post.o, retire.i)
@@ -110,7 +113,7 @@ class Core(wiring.Component):
         connect(m, flipped(self.load), loader.i)
         connect(m, loader.write_basis, multiply.write_basis)
         connect(m, loader.write_bias, multiply.write_bias)
-        self._layer_table(m, loader, sequencer)
+        self._layer_table(m, loader, sequencer, layer_feed)
 
         # Control.
         m.d.comb += [
@@ -118,7 +121,13 @@ class Core(wiring.Component):
             inputs.in_features.eq(self._in_features(m, loader)),
             inputs.release.eq(sequencer.release),
             loader.grant.eq(inputs.empty & ~sequencer.running),
-            sequencer.start.eq(inputs.full & loader.loaded),
+            layer_feed.start.eq(~loader.loaded),
+            layer_feed.layers.eq(loader.layers),
+            layer_feed.ready.eq(Cat(feed.command.ready for feed in feeds).all()),
+            layer_feed.taken.eq(array.taken),
+            sequencer.start.eq(
+                inputs.full & loader.loaded & Cat(feed.o.valid for feed in feeds).all()
+            ),
             sequencer.layers.eq(loader.layers),
             sequencer.slot.eq(inputs.slot),
             sequencer.done.eq(retire.done),
@@ -137,18 +146,44 @@ class Core(wiring.Component):
             post.low.eq(retire.layer.low),
             post.high.eq(retire.layer.high),
         ]
-        self._status(m, loader, inputs, sequencer)
+        self._status(m, loader, inputs, sequencer, feeds)
         self._perf(m, sequencer, array, retire)
         return m
 
-    def _layer_table(self, m: Module, loader: Loader, sequencer: Sequencer) -> None:
+    def _feed(self, m: Module, engine: int, loader: Loader, layer_feed: LayerFeed) -> EngineFeed:
+        """Return the decoders of an engine, with its weight words and the layers connected."""
+        cfg = self.cfg
+        m.submodules[f"feed_{engine}"] = feed = EngineFeed(cfg)
+        for index in range(cfg.banks):
+            number = engine * cfg.banks + index
+            if cfg.external_weights:
+                connect(m, flipped(self.weights[number]), feed.words[index])
+            else:
+                m.submodules[f"bank_{number}"] = bank = WeightBank(cfg)
+                connect(m, loader.write_weights[number], bank.write)
+                connect(m, bank.o, feed.words[index])
+                m.d.comb += bank.start.eq(~loader.loaded)
+        m.d.comb += [
+            feed.start.eq(~loader.loaded),
+            feed.command.payload.eq(layer_feed.command),
+            feed.command.valid.eq(layer_feed.give),
+            feed.entry.eq(layer_feed.entry),
+            feed.open.eq(layer_feed.open),
+            feed.first_layer.eq(layer_feed.first_layer),
+        ]
+        return feed
+
+    def _layer_table(
+        self, m: Module, loader: Loader, sequencer: Sequencer, layer_feed: LayerFeed
+    ) -> None:
         m.submodules.table = table = memory.Memory(
             shape=LAYER.width, depth=self.cfg.max_layers, init=[]
         )
-        read, write = table.read_port(), table.write_port()
+        write = table.write_port()
+        for reader in (sequencer, layer_feed):
+            read = table.read_port()
+            m.d.comb += [read.addr.eq(reader.table_index), reader.table_record.eq(read.data)]
         m.d.comb += [
-            read.addr.eq(sequencer.table_index),
-            sequencer.table_record.eq(read.data),
             write.addr.eq(loader.write_table.addr),
             write.data.eq(loader.write_table.data),
             write.en.eq(loader.write_table.en),
@@ -161,23 +196,48 @@ class Core(wiring.Component):
             m.d.sync += first.eq(loader.write_table.data)
         return first
 
-    def _status(self, m: Module, loader: Loader, inputs: InputWriter, sequencer: Sequencer) -> None:
+    def _status(
+        self,
+        m: Module,
+        loader: Loader,
+        inputs: InputWriter,
+        sequencer: Sequencer,
+        feeds: list[EngineFeed],
+    ) -> None:
         wrong_length = Signal()
+        wrong_weights = Signal()
         with m.If(loader.busy):
-            m.d.sync += wrong_length.eq(0)
-        with m.Elif(inputs.wrong_length):
-            m.d.sync += wrong_length.eq(1)
+            m.d.sync += [wrong_length.eq(0), wrong_weights.eq(0)]
+        with m.Else():
+            with m.If(inputs.wrong_length):
+                m.d.sync += wrong_length.eq(1)
+            with m.If(Cat(feed.fault for feed in feeds).any()):
+                m.d.sync += wrong_weights.eq(1)
         m.d.comb += [
             self.status.loaded.eq(loader.loaded),
             self.status.busy.eq(loader.busy | sequencer.running | ~inputs.empty),
             self.status.idle.eq(~self.status.busy),
-            self.status.error.eq(Mux(wrong_length, ErrorCode.INPUT_LENGTH, loader.error)),
+            self.status.error.eq(loader.error),
         ]
+        with m.If(wrong_weights):
+            m.d.comb += self.status.error.eq(ErrorCode.WEIGHTS)
+        with m.Elif(wrong_length):
+            m.d.comb += self.status.error.eq(ErrorCode.INPUT_LENGTH)
 
     def _perf(self, m: Module, sequencer: Sequencer, array: Array, retire: Retire) -> None:
-        cycles, beats = Signal(32), Signal(32)
-        m.d.sync += [cycles.eq(cycles + 1), beats.eq(beats + array.taken)]
+        cycles = Signal(32)
+        beats = Signal(32)
+        stalls = Signal(32)
+        m.d.sync += [
+            cycles.eq(cycles + 1),
+            beats.eq(beats + array.taken),
+            stalls.eq(stalls + array.starved),
+        ]
         with m.If(sequencer.begin):
-            m.d.sync += [cycles.eq(1), beats.eq(0)]
+            m.d.sync += [cycles.eq(1), beats.eq(0), stalls.eq(0)]
         with m.If(retire.done):
-            m.d.sync += [self.perf.cycles.eq(cycles), self.perf.beats.eq(beats)]
+            m.d.sync += [
+                self.perf.cycles.eq(cycles),
+                self.perf.beats.eq(beats),
+                self.perf.stalls.eq(stalls),
+            ]

@@ -28,11 +28,16 @@ from fantastic4_hw.memories import WritePort, WriteSignature
 from fantastic4_hw.shapes import LOAD_LAYOUT, struct_of
 
 
+def banks_of(cfg: CoreConfig) -> int:
+    """Return how many WEIGHTS sections an image for ``cfg`` has."""
+    return 0 if cfg.external_weights else cfg.engines * cfg.banks
+
+
 class Loader(wiring.Component):
     """Takes an image word a clock and fills layer table, basis, biases and weight banks.
 
     Magic, version, geometry and needs are checked before anything is written, sections must come
-    in the order of ``Section`` with one WEIGHTS section an engine, and the checksum decides. A
+    in the order of ``Section`` with one WEIGHTS section a bank, and the checksum decides. A
     refused image is read to its ``last`` word; the next one starts afresh. From the first word
     of an image until its checksum was right ``loaded`` is low.
 
@@ -50,7 +55,7 @@ class Loader(wiring.Component):
     layers : ``Out(5)``
         Layers of the network that is loaded.
     write_table, write_basis, write_bias, write_weights : ``Out``
-        Write ports; ``write_weights`` is one an engine.
+        Write ports; ``write_weights`` is one a bank.
     """
 
     grant: Signal
@@ -80,7 +85,7 @@ class Loader(wiring.Component):
                 "write_basis": Out(WriteSignature(cfg.basis_depth, 32 * BASIS_WORDS)),
                 "write_bias": Out(WriteSignature(cfg.row_depth, cfg.bias_width)),
                 "write_weights": Out(WriteSignature(cfg.weight_depth, cfg.word_width)).array(
-                    cfg.engines
+                    banks_of(cfg)
                 ),
             }
         )
@@ -89,13 +94,17 @@ class Loader(wiring.Component):
         """Return the gateware."""
         m = Module()
         cfg = self.cfg
+        banks = banks_of(cfg)
         word, last = self.i.payload.data, self.i.payload.last
         section = Signal(struct_of(SECTION))
-        kind, engine = Signal(4), Signal(8)
-        at, left = Signal(20), Signal(20)
-        part = Signal(range(max(cfg.word_transfers, LAYER_WORDS)))
+        kind = Signal(4)
+        bank = Signal(12)
+        at = Signal(16)
+        left = Signal(16)
+        part = Signal(range(LAYER_WORDS))
         header = Signal(range(HEADER_WORDS))
-        count, length = Signal(32), Signal(32)
+        count = Signal(32)
+        length = Signal(32)
         move = Signal()
 
         m.submodules.crc = crc = CRC32_ISO_HDLC(data_width=32).create()
@@ -129,8 +138,9 @@ class Loader(wiring.Component):
 
         needs = data.View(struct_of(NEEDS), word)
         parts, depth = self._sizes(m, kind)
-        shifted = Signal(32 * max(cfg.word_transfers, LAYER_WORDS))
-        write, write_at = Signal(), Signal(20)
+        shifted = Signal(32 * LAYER_WORDS)
+        write = Signal()
+        write_at = Signal(16)
         m.d.sync += write.eq(0)
 
         with m.FSM() as fsm:
@@ -146,7 +156,7 @@ class Loader(wiring.Component):
                 with word_taken():
                     m.d.sync += header.eq(header + 1)
                     with m.If(header == HEADER_WORDS - 1):
-                        m.d.sync += [kind.eq(Section.LAYERS), engine.eq(0)]
+                        m.d.sync += [kind.eq(Section.LAYERS), bank.eq(0)]
                         m.next = "SECTION"
                     with m.Switch(header):
                         expect(0, ErrorCode.MAGIC, word == MAGIC)
@@ -164,7 +174,7 @@ class Loader(wiring.Component):
             with m.State("SECTION"):
                 m.d.comb += self.i.ready.eq(1)
                 ends = kind > Section.WEIGHTS
-                right = (section.kind == kind) & (section.index == engine)
+                right = (section.kind == kind) & (section.index == bank)
                 with word_taken():
                     m.d.sync += [at.eq(0), left.eq(section.count), part.eq(parts - 1)]
                     with m.If(ends & (section.kind == Section.END) & (section.count == 0)):
@@ -192,10 +202,11 @@ class Loader(wiring.Component):
 
             with m.State("NEXT"):
                 # The record is being written; then on to the section that must follow.
-                with m.If((kind == Section.WEIGHTS) & (engine != cfg.engines - 1)):
-                    m.d.sync += engine.eq(engine + 1)
+                skipped = (kind == Section.BIAS) if not banks else 0
+                with m.If((kind == Section.WEIGHTS) & (bank != banks - 1)):
+                    m.d.sync += bank.eq(bank + 1)
                 with m.Else():
-                    m.d.sync += [kind.eq(kind + 1), engine.eq(0)]
+                    m.d.sync += [kind.eq(kind + 1 + skipped), bank.eq(0)]
                 m.next = "SECTION"
 
             with m.State("SKIP"):
@@ -223,7 +234,7 @@ class Loader(wiring.Component):
                     m.next = "IDLE"
 
         m.d.comb += self.busy.eq(~fsm.ongoing("IDLE"))
-        self._ports(m, shifted, kind, engine, write, write_at)
+        self._ports(m, shifted, kind, bank, write, write_at)
         return m
 
     def _sizes(self, m: Module, kind: Signal) -> tuple[Signal, Signal]:
@@ -233,7 +244,7 @@ class Loader(wiring.Component):
             Section.LAYERS: (LAYER_WORDS, cfg.max_layers),
             Section.BASIS: (BASIS_WORDS, cfg.basis_depth),
             Section.BIAS: (1, cfg.row_depth),
-            Section.WEIGHTS: (cfg.word_transfers, cfg.weight_depth),
+            Section.WEIGHTS: (1, cfg.weight_depth),
         }
         parts, depth = Signal(8), Signal(25)
         with m.Switch(kind):
@@ -247,7 +258,7 @@ class Loader(wiring.Component):
         m: Module,
         shifted: Signal,
         kind: Signal,
-        engine: Signal,
+        bank: Signal,
         write: Signal,
         write_at: Signal,
     ) -> None:
@@ -258,10 +269,10 @@ class Loader(wiring.Component):
             (Section.BIAS, 0, self.write_bias, 1),
         ]
         for index, port in enumerate(self.write_weights):
-            ports.append((Section.WEIGHTS, index, port, self.cfg.word_transfers))
+            ports.append((Section.WEIGHTS, index, port, 1))
         for section, index, port, words in ports:
             m.d.comb += [
                 port.addr.eq(write_at),
                 port.data.eq(shifted[len(shifted) - 32 * words :]),
-                port.en.eq(write & (kind == section) & (engine == index)),
+                port.en.eq(write & (kind == section) & (bank == index)),
             ]

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the loader needs to write a memory, and the bank an engine's weights come from."""
 
-from amaranth.hdl import Module, Signal
-from amaranth.lib import memory, stream, wiring
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from fantastic4.config import CoreConfig
@@ -29,20 +29,29 @@ class WriteSignature(wiring.Signature):
         return WritePort(self, path=path, src_loc_at=1 + src_loc_at)
 
 
+WORD_FIELDS = {"first": 1}
+"""What goes with a weight word: whether it is the first one of the network."""
+
+
+def word_layout(cfg: CoreConfig) -> data.StructLayout:
+    """Return the layout of a weight word on its way to a decoder."""
+    return data.StructLayout({"data": cfg.word_width, **WORD_FIELDS})
+
+
 class WeightBank(wiring.Component):
-    """Weight words of one engine, read in order as a stream.
+    """Weight words of one bank, read in order and round and round as a stream.
 
     Two stages behind the address, the memory's own output and a register; both hold when the
     stream stalls. The first word is offered ``latency`` clocks after ``start``, from then on one a
-    clock. Words behind the last one of the network may be offered and are dropped by ``start``.
+    clock. Behind the last word that was written the first one follows.
 
     Members
     -------
     start : ``In(1)``
         Begin with the first word again; what was offered or under way is dropped.
     write : ``In``
-        The loader's port.
-    o : ``Out(stream)``
+        The loader's port; words come in order.
+    o : ``Out(stream(word_layout(cfg)))``
         Weight words.
     """
 
@@ -58,7 +67,7 @@ class WeightBank(wiring.Component):
             {
                 "start": In(1),
                 "write": In(WriteSignature(cfg.weight_depth, cfg.word_width)),
-                "o": Out(stream.Signature(cfg.word_width)),
+                "o": Out(stream.Signature(word_layout(cfg))),
             }
         )
 
@@ -74,10 +83,15 @@ class WeightBank(wiring.Component):
             write.data.eq(self.write.data),
             write.en.eq(self.write.en),
         ]
+        last = Signal(range(self.cfg.weight_depth))
+        with m.If(self.write.en):
+            m.d.sync += last.eq(self.write.addr)
 
         at = Signal(range(self.cfg.weight_depth))
         fetched = Signal()
-        move_out, move_in = Signal(), Signal()
+        first = Signal()
+        move_out = Signal()
+        move_in = Signal()
         m.d.comb += [
             move_out.eq(~self.o.valid | self.o.ready),
             move_in.eq(~fetched | move_out),
@@ -85,9 +99,13 @@ class WeightBank(wiring.Component):
             read.en.eq(move_in),
         ]
         with m.If(move_in):
-            m.d.sync += [fetched.eq(1), at.eq(at + 1)]
+            m.d.sync += [fetched.eq(1), first.eq(at == 0), at.eq(Mux(at == last, 0, at + 1))]
         with m.If(move_out):
-            m.d.sync += [self.o.valid.eq(fetched), self.o.payload.eq(read.data)]
+            m.d.sync += [
+                self.o.valid.eq(fetched),
+                self.o.payload.data.eq(read.data),
+                self.o.payload.first.eq(first),
+            ]
         with m.If(self.start):
             m.d.sync += [at.eq(0), fetched.eq(0), self.o.valid.eq(0)]
         return m

@@ -42,6 +42,7 @@ class StreamCore(wiring.Component):
     status_error: Signal
     perf_cycles: Signal
     perf_beats: Signal
+    perf_stalls: Signal
 
     def __init__(self, cfg: CoreConfig):
         self.cfg = cfg
@@ -71,6 +72,7 @@ class StreamCore(wiring.Component):
             self.status_error.eq(core.status.error),
             self.perf_cycles.eq(core.perf.cycles),
             self.perf_beats.eq(core.perf.beats),
+            self.perf_stalls.eq(core.perf.stalls),
         ]
         return m
 
@@ -101,4 +103,5 @@ def ports_of(cfg: CoreConfig) -> dict[str, wiring.Member]:
         "status_error": Out(4),
         "perf_cycles": Out(32),
         "perf_beats": Out(32),
+        "perf_stalls": Out(32),
     }

@@ -28,8 +28,8 @@ LOAD_LAYOUT = data.StructLayout({"data": 32, "last": 1})
 STATUS_LAYOUT = data.StructLayout({"loaded": 1, "busy": 1, "idle": 1, "error": 4})
 """Status of a core; ``error`` is an ``ErrorCode``."""
 
-PERF_LAYOUT = data.StructLayout({"cycles": 32, "beats": 32})
-"""Clocks and beats of the inference that finished last."""
+PERF_LAYOUT = data.StructLayout({"cycles": 32, "beats": 32, "stalls": 32})
+"""Of the inference that finished last: clocks, beats, and clocks spent waiting for weights."""
 
 RESULT_LAYOUT = data.StructLayout(
     {"value": signed(32), "best": unsigned(INDEX_WIDTH), "last": unsigned(1)}

@@ -10,7 +10,7 @@ from amaranth.back import verilog
 from amaranth.lib import wiring
 
 from fantastic4.config import CoreConfig
-from fantastic4.layout import VERSION, ErrorCode
+from fantastic4.layout import LAYER, VERSION, ErrorCode
 from fantastic4.version import __version__
 from fantastic4_hw.activations import ActivationMemory
 from fantastic4_hw.array import Array
@@ -56,7 +56,8 @@ def describe(cfg: CoreConfig) -> dict[str, Any]:
             "max_inputs": cfg.max_inputs,
             "max_hidden": cfg.max_hidden,
             "dense_weights": cfg.dense_weights,
-            "formats": ["dense"],
+            "bank_lanes": cfg.bank_lanes,
+            "formats": list(cfg.formats),
         },
         "memory_bits": memory_bits(cfg),
         "multipliers": 4,
@@ -77,12 +78,12 @@ def describe(cfg: CoreConfig) -> dict[str, Any]:
 def memory_bits(cfg: CoreConfig) -> dict[str, int]:
     """Return the bits of each memory of a core."""
     return {
-        "weights": cfg.engines * cfg.weight_depth * cfg.word_width,
+        "weights": cfg.engines * cfg.banks * cfg.weight_depth * cfg.word_width,
         "basis": cfg.basis_depth * 4 * cfg.basis_width,
         "bias": cfg.row_depth * cfg.bias_width,
         "inputs": 2 * cfg.input_chunks * cfg.lanes * cfg.act_width,
         "hidden": 2 * cfg.hidden_chunks * cfg.lanes * cfg.act_width,
-        "layers": cfg.max_layers * 128,
+        "layers": cfg.max_layers * LAYER.width,
     }
 
 

@@ -91,8 +91,8 @@ class InferReply:
     ----------
     outputs : numpy.ndarray
         int64 ``(n, out_features)``; fewer than n if the core stopped with an error.
-    best, cycles, beats : numpy.ndarray
-        int64 ``(n,)``: arg-max, and clocks and beats of each inference.
+    best, cycles, beats, stalls : numpy.ndarray
+        int64 ``(n,)``: arg-max, and clocks, beats and clocks without weights of each inference.
     total_cycles : int
         Clocks from the first input transfer to the last result.
     error : ErrorCode
@@ -102,6 +102,7 @@ class InferReply:
     best: np.ndarray
     cycles: np.ndarray
     beats: np.ndarray
+    stalls: np.ndarray
     total_cycles: int
     error: ErrorCode
 
@@ -119,7 +120,7 @@ class DeviceResult:
         int64 ``(n, out_features)``.
     best : numpy.ndarray
         int64 ``(n,)``: index of the largest output as the core found it.
-    cycles, beats : numpy.ndarray
+    cycles, beats, stalls : numpy.ndarray
         int64 ``(n,)``: of each inference, from the core's counters.
     total_cycles : int
         Clocks from the first input transfer to the last result; if the batch was shared by
@@ -132,6 +133,7 @@ class DeviceResult:
     best: np.ndarray
     cycles: np.ndarray
     beats: np.ndarray
+    stalls: np.ndarray
     total_cycles: int
     engine: str
 
@@ -152,7 +154,7 @@ class RawReply:
     values : numpy.ndarray
         int32, all results in order.
     frames : numpy.ndarray
-        uint32 ``(inferences, 4)``: length, best, cycles, beats.
+        uint32 ``(inferences, 5)``: length, best, cycles, beats, stalls.
     """
 
     fault: int

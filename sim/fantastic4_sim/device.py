@@ -146,6 +146,7 @@ class Device(ABC):
             best=joined("best"),
             cycles=joined("cycles"),
             beats=joined("beats"),
+            stalls=joined("stalls"),
             total_cycles=sum(reply.total_cycles for reply in replies),
             engine=self.engine,
         )

@@ -76,7 +76,7 @@ class Driver:
         transfers = command.transfers(self.cfg)
         total = transfers.shape[0] * transfers.shape[1]
         values: list[int] = []
-        frames: list[tuple[int, int, int, int]] = []
+        frames: list[tuple[int, ...]] = []
         sent = quiet = cycles = now = start = frame_start = 0
         offering = False
         held = None
@@ -109,7 +109,7 @@ class Driver:
                 values.append(item.value)
                 length = len(values) - frame_start
                 if item.last:
-                    frames.append((length, item.best, perf.cycles, perf.beats))
+                    frames.append((length, item.best, perf.cycles, perf.beats, perf.stalls))
                     cycles, frame_start = now - start + 1, len(values)
                     self.progress(len(frames))
                 elif length == MAX_RESULTS:
@@ -132,7 +132,7 @@ class Driver:
                     sent,
                     cycles,
                     np.array(values, np.int32),
-                    np.array(frames, np.uint32).reshape(-1, 4),
+                    np.array(frames, np.uint32).reshape(-1, 5),
                 )
 
     def _pauses(self) -> bool:

@@ -61,7 +61,7 @@ struct Command {
 };
 
 struct Frame {
-    uint32_t length, best, cycles, beats;
+    uint32_t length, best, cycles, beats, stalls;
 };
 
 struct Reply {
@@ -120,7 +120,8 @@ public:
                 const uint64_t length = reply.values.size() - frame_start;
                 if (last) {
                     reply.frames.push_back(
-                        {uint32_t(length), best, top_.perf_cycles, top_.perf_beats});
+                        {uint32_t(length), best, top_.perf_cycles, top_.perf_beats,
+                         top_.perf_stalls});
                     reply.cycles = now_ - start + 1;
                     frame_start = reply.values.size();
                     tell(reply.frames.size());

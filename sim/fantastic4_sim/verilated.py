@@ -100,6 +100,6 @@ def _read_replies(raw: bytes) -> Iterator[RawReply]:
         at += _REPLY.size
         values = np.frombuffer(raw, "<i4", value_count, at)
         at += values.nbytes
-        frames = np.frombuffer(raw, "<u4", 4 * frame_count, at).reshape(-1, 4)
+        frames = np.frombuffer(raw, "<u4", 5 * frame_count, at).reshape(-1, 5)
         at += frames.nbytes
         yield RawReply(*head, values=values, frames=frames)

@@ -21,6 +21,19 @@ MAX_TILE = 512
 """Most columns summed before a multiplication: 512 * 255 fits an 18-bit signed operand."""
 
 
+MAX_COUNT = (1 << 16) - 1
+"""Most records of one section of an image."""
+
+MAX_BANKS = 1 << 12
+"""Most weight banks of a core."""
+
+MAX_BANK_LANES = 8
+"""Most lanes of a bank: its dense beat is one word of an image."""
+
+ALL_FORMATS = ("dense", "ternary", "ternary5", "bitmask", "csr")
+"""Names of the formats there are."""
+
+
 @dataclass(frozen=True)
 class CoreConfig:
     """Geometry of one core.
@@ -34,7 +47,7 @@ class CoreConfig:
     engines : int
         Rows computed side by side.
     weight_depth : int
-        Words of ``word_width`` bits in the weight bank of each engine.
+        Words of ``word_width`` bits in each weight bank.
     row_depth : int
         Biases, one a row, of all layers together.
     basis_depth : int
@@ -45,6 +58,12 @@ class CoreConfig:
         Chunks in one of the two hidden buffers.
     input_width : int
         Activations taken in one transfer of the input stream.
+    bank_lanes : int
+        Lanes that share a weight bank and a decoder, at most 8.
+    formats : tuple of str
+        Formats the core decodes; a decoder that is not listed costs nothing.
+    external_weights : bool
+        Weight words come from streams outside the core instead of banks.
     max_layers : int
         Layers of a network.
 
@@ -63,6 +82,9 @@ class CoreConfig:
     input_chunks: int
     hidden_chunks: int
     input_width: int = 4
+    bank_lanes: int = 8
+    formats: tuple[str, ...] = ALL_FORMATS
+    external_weights: bool = False
     max_layers: int = MAX_LAYERS
 
     act_width: int = 8
@@ -75,12 +97,13 @@ class CoreConfig:
         ranges = {
             "lanes": (1, MAX_TILE),
             "engines": (1, 256),
-            "weight_depth": (2, 1 << 24),
-            "row_depth": (1, 1 << 16),
-            "basis_depth": (1, 1 << 20),
+            "weight_depth": (2, MAX_COUNT),
+            "row_depth": (1, MAX_COUNT),
+            "basis_depth": (1, MAX_COUNT),
             "input_chunks": (1, MAX_FEATURES),
             "hidden_chunks": (1, MAX_FEATURES),
             "input_width": (1, self.lanes),
+            "bank_lanes": (1, MAX_BANK_LANES),
             "max_layers": (1, MAX_LAYERS),
         }
         for field, (low, high) in ranges.items():
@@ -89,10 +112,16 @@ class CoreConfig:
                 raise FantasticError(
                     f"config {self.name}: {field} must be {low}..{high}, not {value!r}"
                 )
-        if self.lanes % self.input_width:
+        for field in ("input_width", "bank_lanes"):
+            if self.lanes % getattr(self, field):
+                raise FantasticError(
+                    f"config {self.name}: lanes must be a multiple of {field} "
+                    f"({getattr(self, field)}), not {self.lanes!r}"
+                )
+        if self.engines * self.banks > MAX_BANKS:
             raise FantasticError(
-                f"config {self.name}: lanes must be a multiple of input_width "
-                f"({self.input_width}), not {self.lanes!r}"
+                f"config {self.name}: engines times banks must be 1..{MAX_BANKS}, "
+                f"not {self.engines * self.banks}"
             )
 
     @property
@@ -117,13 +146,13 @@ class CoreConfig:
 
     @property
     def word_width(self) -> int:
-        """Bits of a weight word: as many as one dense beat."""
-        return 4 * self.lanes
+        """Bits of a weight word: as many as one dense beat of a bank."""
+        return 4 * self.bank_lanes
 
     @property
-    def word_transfers(self) -> int:
-        """32-bit image words that hold one weight word."""
-        return -(-self.word_width // 32)
+    def banks(self) -> int:
+        """Weight banks of an engine."""
+        return self.lanes // self.bank_lanes
 
     @property
     def max_inputs(self) -> int:
@@ -159,6 +188,7 @@ TINY = CoreConfig(
     input_chunks=32,
     hidden_chunks=32,
     input_width=1,
+    bank_lanes=4,
 )
 
 SMALL = CoreConfig(

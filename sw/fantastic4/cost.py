@@ -5,10 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fantastic4.formats.beats import to_beats
 from fantastic4.image import Image
 from fantastic4.layout import LAYER, Format
 from fantastic4.network import IntegerLayer, Network
-from fantastic4.pack import unpack
+from fantastic4.pack import geometry_config, unpack
+from fantastic4.selection import candidates
 from fantastic4.timing import Timing, timing
 
 __all__ = [
@@ -38,6 +40,8 @@ class LayerBits:
         included), basis, biases, layer record.
     weight_bits : int
         The weight words alone.
+    alternatives : dict
+        The weight words of each format that could store the layer, bits by name.
     entropy : float
         First-order entropy of the codes, bits a weight.
     density : float
@@ -51,6 +55,7 @@ class LayerBits:
     format: str
     stored_bits: int
     weight_bits: int
+    alternatives: dict[str, int]
     entropy: float
     density: float
 
@@ -70,14 +75,14 @@ def code_entropy(codes: np.ndarray) -> float:
 def storage(image: Image) -> list[LayerBits]:
     """Return what each layer of ``image`` occupies."""
     network = unpack(image)
-    lanes, engines = image.geometry["lanes"], image.geometry["engines"]
+    cfg = geometry_config(image)
     found = []
     for layer, record in zip(network.layers, image.layers, strict=True):
-        groups = -(-layer.out_features // engines)
-        words = groups * layer.planes * record["in_chunks"]
-        tiles = layer.planes * -(-record["in_chunks"] // image.geometry["tile_chunks"])
+        tiles = layer.planes * cfg.tiles(layer.in_features)
         entries = tiles * (layer.out_features if record["per_row"] else 1)
-        weight_bits = engines * words * 4 * lanes
+        words = {choice.format: choice.words for choice in candidates(to_beats(layer.codes, cfg))}
+        bits = {kind.name.lower(): count * cfg.word_width for kind, count in words.items()}
+        weight_bits = bits[Format(record["format"]).name.lower()]
         found.append(
             LayerBits(
                 name=layer.name,
@@ -87,6 +92,7 @@ def storage(image: Image) -> list[LayerBits]:
                 format=Format(record["format"]).name.lower(),
                 stored_bits=weight_bits + 64 * entries + 32 * layer.out_features + LAYER.width,
                 weight_bits=weight_bits,
+                alternatives=bits,
                 entropy=layer_entropy(layer),
                 density=float(np.count_nonzero(layer.codes) / layer.codes.size),
             )

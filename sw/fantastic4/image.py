@@ -47,7 +47,8 @@ class Image:
     bias : numpy.ndarray
         int32, one a row of all layers.
     weights : list of numpy.ndarray
-        One bank an engine: uint32, shape ``(words, word_transfers)``.
+        Words of each bank, uint32 ``(words,)``; bank ``b`` of engine ``e`` is number
+        ``e * banks + b``. Empty if the core takes its weights from outside.
     meta : dict
         Plain JSON for the host; the hardware passes over it.
     """
@@ -63,12 +64,20 @@ class Image:
 
 def geometry_of(cfg: CoreConfig) -> dict[str, int]:
     """Return the geometry fields of images for ``cfg``."""
-    return {"lanes": cfg.lanes, "engines": cfg.engines, "tile_chunks": cfg.tile_chunks}
+    return {
+        "lanes": cfg.lanes,
+        "engines": cfg.engines,
+        "bank_lanes": cfg.bank_lanes,
+        "external": int(cfg.external_weights),
+        "spare": 0,
+    }
 
 
-def word_transfers(lanes: int) -> int:
-    """Return the 32-bit words that hold one weight word of ``4 * lanes`` bits."""
-    return -(-4 * lanes // 32)
+def banks_of(geometry: dict[str, int]) -> int:
+    """Return how many WEIGHTS sections an image of a geometry has."""
+    if geometry["external"]:
+        return 0
+    return geometry["engines"] * geometry["lanes"] // geometry["bank_lanes"]
 
 
 def build(image: Image) -> bytes:
@@ -85,8 +94,8 @@ def build(image: Image) -> bytes:
     basis = np.ascontiguousarray(image.basis, "<i2").view("<u4")
     section(Section.BASIS, basis, record=BASIS_WORDS)
     section(Section.BIAS, image.bias.astype("<i4").view("<u4"))
-    for engine, bank in enumerate(image.weights):
-        section(Section.WEIGHTS, bank, index=engine, record=bank.shape[1])
+    for index, bank in enumerate(image.weights):
+        section(Section.WEIGHTS, bank, index=index)
     if image.meta:
         text = json.dumps(image.meta, separators=(",", ":"), sort_keys=True).encode()
         text += b" " * (-len(text) % 4)
@@ -135,7 +144,7 @@ def parse(raw: bytes, source: str = "image") -> Image:
         raise refuse(f"checksum is 0x{found:08x}, the image states 0x{stated:08x}: it is damaged")
 
     shape = GEOMETRY.unpack(geometry)
-    if not all(shape.values()):
+    if not all(shape[name] for name in ("lanes", "engines", "bank_lanes")):
         raise refuse(f"no core has the geometry {shape}")
     sections = _sections(words, shape, refuse)
     meta = sections.get((Section.META, 0))
@@ -154,7 +163,7 @@ def parse(raw: bytes, source: str = "image") -> Image:
         layers=[LAYER.unpack(int.from_bytes(x.tobytes(), "little")) for x in layers],
         basis=np.ascontiguousarray(basis).view("<i2"),
         bias=bias.view("<i4").ravel(),
-        weights=[sections[Section.WEIGHTS, e] for e in range(shape["engines"])],
+        weights=[sections[Section.WEIGHTS, b].ravel() for b in range(banks_of(shape))],
         meta=content,
     )
 
@@ -167,11 +176,11 @@ def _sections(
         Section.LAYERS: LAYER_WORDS,
         Section.BASIS: BASIS_WORDS,
         Section.BIAS: 1,
-        Section.WEIGHTS: word_transfers(shape["lanes"]),
+        Section.WEIGHTS: 1,
         Section.META: 1,
     }
     due = [(Section.LAYERS, 0), (Section.BASIS, 0), (Section.BIAS, 0)]
-    due += [(Section.WEIGHTS, engine) for engine in range(shape["engines"])]
+    due += [(Section.WEIGHTS, bank) for bank in range(banks_of(shape))]
     found: dict[tuple[int, int], np.ndarray] = {}
     at, end = HEADER_WORDS, len(words) - 1
     while at < end:

@@ -31,6 +31,10 @@ class Format(IntEnum):
     """How the codes of a layer are stored."""
 
     DENSE = 0
+    TERNARY = 1
+    TERNARY5 = 2
+    BITMASK = 3
+    CSR = 4
 
 
 class ErrorCode(IntEnum):
@@ -45,6 +49,7 @@ class ErrorCode(IntEnum):
     LENGTH = 6
     CHECKSUM = 7
     INPUT_LENGTH = 8
+    WEIGHTS = 9
 
 
 @dataclass(frozen=True)
@@ -80,14 +85,14 @@ class BitLayout:
         return values
 
 
-GEOMETRY = BitLayout({"lanes": 12, "engines": 10, "tile_chunks": 10})
+GEOMETRY = BitLayout({"lanes": 12, "engines": 12, "bank_lanes": 4, "external": 1, "spare": 3})
 """Header word 2: what the weights were laid out for."""
 
 NEEDS = BitLayout({"input_chunks": 16, "hidden_chunks": 16})
 """Header word 4: activation memory the network needs."""
 
-SECTION = BitLayout({"kind": 4, "index": 8, "count": 20})
-"""First word of a section; ``index`` is the engine of a WEIGHTS section, otherwise 0."""
+SECTION = BitLayout({"kind": 4, "index": 12, "count": 16})
+"""First word of a section; ``index`` is the bank of a WEIGHTS section, otherwise 0."""
 
 LAYER = BitLayout(
     {
@@ -102,7 +107,11 @@ LAYER = BitLayout(
         "logits": 1,
         "format": 4,
         "basis_base": 20,
-        "reserved": 38,
+        "beats": 24,
+        "width": 3,
+        "gap": 4,
+        "palette": 64,
+        "spare": 7,
     }
 )
 """One record of the LAYERS section."""

@@ -8,50 +8,39 @@ import numpy as np
 
 from fantastic4.bounds import accumulator_bounds, output_bounds
 from fantastic4.config import BASIS_COUNT, CoreConfig
-from fantastic4.errors import ImageError, ModelError, PackError
-from fantastic4.formats import ENCODERS, dense
-from fantastic4.formats.beats import beat_count, from_beats, to_beats
+from fantastic4.errors import FantasticError, ImageError, PackError
+from fantastic4.formats import FORMATS
+from fantastic4.formats.beats import beat_count, from_beats, row_of, to_beats
+from fantastic4.formats.errors import FormatError
+from fantastic4.formats.params import Params
 from fantastic4.image import Image, build, geometry_of, parse
 from fantastic4.layout import GEOMETRY, Format
 from fantastic4.network import InputQuant, IntegerLayer, Network
+from fantastic4.selection import Choice, select
 
 
-def pack(network: Network, cfg: CoreConfig) -> bytes:
+def pack(network: Network, cfg: CoreConfig, forced: Format | None = None) -> bytes:
     """Return the image of ``network`` for cores of geometry ``cfg``.
+
+    Each layer gets the format that takes the fewest bits of those the configuration decodes, or
+    the one that is ``forced``.
 
     Raises
     ------
     PackError
-        If an accumulator or a logit could wrap (naming layer and row), or the network does not
-        fit the core (naming what is too small).
+        If an accumulator or a logit could wrap (naming layer and row), if the network does not
+        fit the core (naming what is too small), or if a format is not to be had.
     """
     check_range(network, cfg)
     layers: list[dict[str, int]] = []
-    banks: list[list[np.ndarray]] = [[] for _ in range(cfg.engines)]
     basis: list[np.ndarray] = []
     base = 0
-    for layer in network.layers:
+    choices, weights = encode_layers(network, cfg, forced)
+    for layer, choice in zip(network.layers, choices, strict=True):
         entries = basis_entries(layer, cfg)
-        layers.append(
-            {
-                "in_features": layer.in_features,
-                "in_chunks": cfg.chunks(layer.in_features),
-                "planes": layer.planes,
-                "out_features": layer.out_features,
-                "shift": layer.shift,
-                "low": layer.low,
-                "high": layer.high,
-                "per_row": layer.per_row,
-                "logits": layer.logits,
-                "format": Format.DENSE,
-                "basis_base": base,
-                "reserved": 0,
-            }
-        )
+        layers.append(_record(layer, choice, base, cfg))
         base += len(entries)
         basis.append(entries)
-        for bank, beats in zip(banks, to_beats(layer.codes, cfg.lanes, cfg.engines), strict=True):
-            bank.append(dense.encode(beats))
     image = Image(
         geometry=geometry_of(cfg),
         needs={
@@ -63,11 +52,60 @@ def pack(network: Network, cfg: CoreConfig) -> bytes:
         layers=layers,
         basis=np.concatenate(basis).astype("<i2"),
         bias=np.concatenate([x.bias for x in network.layers]).astype("<i4"),
-        weights=[np.concatenate(bank) for bank in banks],
+        weights=[] if cfg.external_weights else weights,
         meta=_meta(network, cfg),
     )
     check_capacity(image, cfg)
     return build(image)
+
+
+def encode_layers(
+    network: Network, cfg: CoreConfig, forced: Format | None = None
+) -> tuple[list[Choice], list[np.ndarray]]:
+    """Return how each layer is stored, and the words of each bank, uint32.
+
+    A core with external weights is fed the words of each bank round and round.
+    """
+    choices = []
+    banks: list[list[np.ndarray]] = [[] for _ in range(cfg.engines * cfg.banks)]
+    for layer in network.layers:
+        beats = to_beats(layer.codes, cfg)
+        choice = select(beats, cfg, layer.name, forced)
+        encode = FORMATS[choice.format].encode
+        for bank, part in zip(banks, beats, strict=True):
+            bank.append(encode(part, choice.params))
+        choices.append(choice)
+    return choices, [np.concatenate(bank) for bank in banks]
+
+
+def _record(layer: IntegerLayer, choice: Choice, base: int, cfg: CoreConfig) -> dict[str, int]:
+    """Return the record of a layer whose basis begins at entry ``base``."""
+    palette = sum(code << 4 * name for name, code in enumerate(choice.params.palette))
+    return {
+        "in_features": layer.in_features,
+        "in_chunks": cfg.chunks(layer.in_features),
+        "planes": layer.planes,
+        "out_features": layer.out_features,
+        "shift": layer.shift,
+        "low": layer.low,
+        "high": layer.high,
+        "per_row": layer.per_row,
+        "logits": layer.logits,
+        "format": choice.format,
+        "basis_base": base,
+        "beats": beat_count(layer.codes.shape, cfg),
+        "width": choice.params.width,
+        "gap": choice.params.gap,
+        "palette": palette,
+        "spare": 0,
+    }
+
+
+def params_of(record: dict[str, int]) -> Params:
+    """Return the parameters of the format that a layer record holds."""
+    palette = tuple(record["palette"] >> 4 * name & 15 for name in range(16))
+    module = FORMATS[Format(record["format"])]
+    return module.Params(width=record["width"], gap=record["gap"], palette=palette)
 
 
 def basis_entries(layer: IntegerLayer, cfg: CoreConfig) -> np.ndarray:
@@ -114,7 +152,7 @@ def check_capacity(image: Image, cfg: CoreConfig) -> None:
         "hidden chunks": (image.needs["hidden_chunks"], cfg.hidden_chunks),
         "rows": (len(image.bias), cfg.row_depth),
         "basis entries": (len(image.basis), cfg.basis_depth),
-        "weight words an engine": (max(len(bank) for bank in image.weights), cfg.weight_depth),
+        "weight words a bank": (max(map(len, image.weights), default=0), cfg.weight_depth),
     }
     for what, (need, have) in needed.items():
         if need > have:
@@ -143,37 +181,51 @@ def read_image(raw: bytes, cfg: CoreConfig | None = None, source: str = "image")
     return image
 
 
-def unpack(image: Image, source: str = "image") -> Network:
+def geometry_config(image: Image) -> CoreConfig:
+    """Return a configuration with the geometry of ``image``, large enough for it."""
+    shape = image.geometry
+    return CoreConfig(
+        name=image.meta.get("config", "image"),
+        lanes=shape["lanes"],
+        engines=shape["engines"],
+        weight_depth=max(2, *(len(bank) for bank in image.weights), 2),
+        row_depth=len(image.bias),
+        basis_depth=len(image.basis),
+        input_chunks=max(1, image.needs["input_chunks"]),
+        hidden_chunks=max(1, image.needs["hidden_chunks"]),
+        input_width=1,
+        bank_lanes=shape["bank_lanes"],
+        external_weights=bool(shape["external"]),
+    )
+
+
+def unpack(image: Image, source: str = "image", weights: list[np.ndarray] | None = None) -> Network:
     """Return the network an image holds, from the bytes the chip would see.
+
+    ``weights`` are the banks' words if they are not in the image.
 
     Raises
     ------
     ImageError
-        If the sections do not fit each other.
+        If the sections do not fit each other, or weight words break a rule of their format; the
+        message names layer, row and word.
     """
     names = image.meta.get("names", [f"layer{i}" for i in range(len(image.layers))])
-    lanes, engines = image.geometry["lanes"], image.geometry["engines"]
-    tile = image.geometry["tile_chunks"] * lanes
+    banks = image.weights if weights is None else weights
     layers: list[IntegerLayer] = []
-    word, row = 0, 0
+    at = [0] * len(banks)
+    row = 0
     try:
+        cfg = geometry_config(image)
         for record, name in zip(image.layers, names, strict=True):
-            planes, rows, columns = (
-                record[key] for key in ("planes", "out_features", "in_features")
-            )
-            if record["in_chunks"] != -(-columns // lanes):
-                raise ValueError(f"{columns} inputs are not {record['in_chunks']} chunks")
-            beats = beat_count(planes, rows, columns, lanes, engines)
-            words = ENCODERS[Format(record["format"])].word_count(beats)
-            parts = [bank[word : word + words] for bank in image.weights]
-            codes = from_beats(
-                np.stack([dense.decode(part, lanes) for part in parts]), planes, rows, columns
-            )
+            rows = record["out_features"]
             layers.append(
                 IntegerLayer(
                     name=name,
-                    codes=codes,
-                    basis=_basis_of(image.basis, record, engines, -(-columns // tile)),
+                    codes=_codes_of(record, banks, at, cfg),
+                    basis=_basis_of(
+                        image.basis, record, cfg.engines, cfg.tiles(record["in_features"])
+                    ),
                     bias=image.bias[row : row + rows].astype(np.int64),
                     shift=record["shift"],
                     low=record["low"],
@@ -181,17 +233,45 @@ def unpack(image: Image, source: str = "image") -> Network:
                     logits=bool(record["logits"]),
                 )
             )
-            word, row = word + words, row + rows
+            row += rows
+        for number, (used, bank) in enumerate(zip(at, banks, strict=True)):
+            if used != len(bank):
+                raise ImageError(f"bank {number}: {len(bank) - used} words behind the last layer")
         return Network(
             layers=tuple(layers),
             quant=_quant(image.meta),
             classes=tuple(image.meta.get("classes", ())),
             metadata=image.meta.get("model", {}),
         )
-    except (ValueError, TypeError, KeyError, IndexError, ModelError) as error:
+    except (ValueError, TypeError, KeyError, IndexError, FantasticError) as error:
         raise ImageError(
             f"{source}: the sections do not fit the layer table at layer {len(layers)}: {error}"
         ) from error
+
+
+def _codes_of(
+    record: dict[str, int], banks: list[np.ndarray], at: list[int], cfg: CoreConfig
+) -> np.ndarray:
+    """Decode a layer, uint8 ``(planes, out, in)``, and move ``at`` behind its words."""
+    shape = (record["planes"], record["out_features"], record["in_features"])
+    count = beat_count(shape, cfg)
+    for what, wanted in (("in_chunks", cfg.chunks(shape[2])), ("beats", count)):
+        if record[what] != wanted:
+            raise ValueError(f"{what} must be {wanted}, not {record[what]}")
+    module, params = FORMATS[Format(record["format"])], params_of(record)
+    beats = []
+    for number, bank in enumerate(banks):
+        try:
+            words = bank[at[number] :]
+            used = module.extent(words, count, cfg.bank_lanes, params)
+            beats.append(module.decode(words[:used], count, cfg.bank_lanes, params))
+        except FormatError as error:
+            row = row_of(min(error.beat, count - 1), number, shape, cfg)
+            raise ImageError(
+                f"row {row}, word {at[number] + error.offset} of bank {number}: {error.what}"
+            ) from None
+        at[number] += used
+    return from_beats(np.stack(beats), shape, cfg)
 
 
 def _basis_of(entries: np.ndarray, record: dict[str, int], engines: int, tiles: int) -> np.ndarray:

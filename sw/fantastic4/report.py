@@ -97,4 +97,9 @@ def image_record(raw: bytes, image: Image) -> dict[str, Any]:
         layer["format"] = bits.format
         layer["stored_bits"] = bits.stored_bits
         layer["bits_per_weight"] = bits.bits_per_weight
+        layer["alternatives"] = {
+            name: (bits.stored_bits - bits.weight_bits + other) / bits.weights
+            for name, other in bits.alternatives.items()
+            if name != bits.format
+        }
     return record

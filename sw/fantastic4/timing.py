@@ -6,17 +6,24 @@ The hardware's rules, as ``docs/microarchitecture.md`` derives them:
 * A beat is taken every clock, except that the last chunk of a tile waits until the rows of the
   tile before have left for the multipliers, one a clock.
 * In the first row group of a layer, a chunk waits until the layer before has computed it.
+* A beat waits until every bank offers its part (``fantastic4.pace``).
 * Everything behind the join has a fixed latency.
 
 All times count from the clock in which the sequencer begins an inference.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from fantastic4.config import CoreConfig
+from fantastic4.formats.beats import to_beats
 from fantastic4.image import Image
+from fantastic4.layout import Format
+from fantastic4.pace import BEAT_TO_COMMAND, Pace, is_fixed, make_pace
+from fantastic4.pack import params_of, unpack
 
 START = 1
 """Clocks from the last input transfer to the one in which the inference begins."""
@@ -31,6 +38,10 @@ RETIRE_TO_RESULT = 3
 """Clocks from the last row's retirement to its result at the port, an empty queue given."""
 
 
+LONG_AGO = -(10**9)
+"""Clock of a command that decoders have had all the time for."""
+
+
 @dataclass(frozen=True)
 class Timing:
     """Clocks of one inference with a reader that is always ready.
@@ -39,8 +50,13 @@ class Timing:
     ----------
     cycles : int
         From the first step to the last row, both included: what ``perf_cycles`` says.
+    following : int
+        The same for an inference that begins as soon as the one before has finished: decoders
+        with a queue have had less time to fill it.
     beats : int
         Clocks in which the array took a beat.
+    stalls : int
+        Clocks in which it could have taken one, but weights were late: ``perf_stalls``.
     interval : int
         From one inference to the next, inputs waiting.
     latency : int
@@ -50,7 +66,9 @@ class Timing:
     """
 
     cycles: int
+    following: int
     beats: int
+    stalls: int
     interval: int
     latency: int
     layer_beats: tuple[int, ...]
@@ -63,51 +81,129 @@ class Timing:
 
 def timing(image: Image, cfg: CoreConfig) -> Timing:
     """Return the clocks of one inference of ``image`` on a core of configuration ``cfg``."""
-    lanes, engines = image.geometry["lanes"], image.geometry["engines"]
-    retire = max(1, (lanes - 1).bit_length()) + TREE_TO_RETIRE
-    taken, tile_end, leaving = STEP_TO_TAKE, -engines, 0
-    computed = np.zeros(0, np.int64)  # when each chunk of the layer's inputs can be asked for
-    layer_beats = []
-    closes = np.zeros(0, np.int64)
-    rows_last = 1
-
-    for record in image.layers:
-        chunks, planes, rows = (record[key] for key in ("in_chunks", "planes", "out_features"))
-        groups = -(-rows // engines)
-        rows_last = rows - (groups - 1) * engines
-        layer_beats.append(groups * planes * chunks)
-        tile = image.geometry["tile_chunks"]
-        tiles = planes * [min(tile, chunks - at) for at in range(0, chunks, tile)]
-
-        # First row group, chunk by chunk.
-        active = rows_last if groups == 1 else engines
-        for index, size in enumerate(tiles):
-            first = index * tile % (-(-chunks // tile) * tile)
-            for at in range(size):
-                taken += 1
-                if len(computed):
-                    taken = max(taken, int(computed[first + at]) + STEP_TO_TAKE)
-                if at == size - 1:
-                    taken = max(taken, tile_end + leaving)
-                    tile_end, leaving = taken, active
-
-        # The others: nothing but the rows' way out can hold them up.
-        period = sum(max(size, engines) for size in tiles)
-        closes = tile_end + period * np.arange(groups)
-        if groups > 1:
-            closes[-1] -= sum(max(s, engines) - max(s, rows_last) for s in tiles[1:])
-        taken = tile_end = int(closes[-1])
-        leaving = rows_last
-
-        row = np.minimum((np.arange(-(-rows // lanes)) + 1) * lanes, rows) - 1
-        computed = closes[row // engines] + retire + row % engines + 1
-
-    cycles = int(closes[-1]) + retire + rows_last - 1
+    layers = _layers(image, cfg)
+    first = _Walk(cfg, layers, LONG_AGO)
+    begin = max(first.done + 1, first.next_beat)
+    following = _Walk(cfg, layers, first.taken + BEAT_TO_COMMAND - begin)
     transfers = -(-image.layers[0]["in_features"] // cfg.input_width)
     return Timing(
-        cycles=cycles,
-        beats=sum(layer_beats),
-        interval=max(cycles + 1, transfers),
-        latency=transfers + START + cycles + RETIRE_TO_RESULT,
-        layer_beats=tuple(layer_beats),
+        cycles=first.done,
+        following=following.done,
+        beats=sum(layer.beats for layer in layers),
+        stalls=first.stalls,
+        interval=max(following.done + 1, following.next_beat, transfers),
+        latency=transfers + START + first.done + RETIRE_TO_RESULT,
+        layer_beats=tuple(layer.beats for layer in layers),
     )
+
+
+@dataclass(frozen=True)
+class _Layer:
+    """A layer as the sequencer sees it; ``tiles`` are the chunks of each, plane after plane."""
+
+    chunks: int
+    rows: int
+    groups: int
+    tiles: tuple[int, ...]
+    make_pace: Callable[[], Pace]
+
+    @property
+    def beats(self) -> int:
+        """Beats of the layer."""
+        return self.groups * sum(self.tiles)
+
+    def active(self, group: int, engines: int) -> int:
+        """Return the rows of a row group."""
+        return min(engines, self.rows - group * engines)
+
+
+def _layers(image: Image, cfg: CoreConfig) -> list[_Layer]:
+    network = None
+    layers = []
+    for index, record in enumerate(image.layers):
+        chunks, planes, rows = (record[key] for key in ("in_chunks", "planes", "out_features"))
+        tile = cfg.tile_chunks
+        kind, params = Format(record["format"]), params_of(record)
+        beats = None
+        if not is_fixed(kind, params):
+            network = network or unpack(image)
+            beats = to_beats(network.layers[index].codes, cfg)
+        layers.append(
+            _Layer(
+                chunks=chunks,
+                rows=rows,
+                groups=-(-rows // cfg.engines),
+                tiles=tuple(planes * [min(tile, chunks - at) for at in range(0, chunks, tile)]),
+                make_pace=partial(make_pace, kind, params, cfg.bank_lanes, beats),
+            )
+        )
+    return layers
+
+
+class _Walk:
+    """One inference, beat after beat; afterwards ``taken`` and ``done`` are when it ended.
+
+    Parameters
+    ----------
+    cfg : CoreConfig
+    layers : list of _Layer
+    command : int
+        Clock of the first layer's command.
+    """
+
+    def __init__(self, cfg: CoreConfig, layers: list[_Layer], command: int):
+        self.cfg = cfg
+        self.retire = cfg.tree_levels + TREE_TO_RETIRE
+        self.stalls = 0
+        self.taken = STEP_TO_TAKE
+        self.tile_end = -cfg.engines
+        self.leaving = 0
+        self.computed = np.zeros(0, np.int64)  # when each chunk of the inputs can be asked for
+        for layer in layers:
+            closes = self._layer(layer, command)
+            command = self.taken + BEAT_TO_COMMAND
+            row = np.minimum((np.arange(cfg.chunks(layer.rows)) + 1) * cfg.lanes, layer.rows) - 1
+            last = row % cfg.engines
+            self.computed = closes[row // cfg.engines] + self.retire + last + 1
+        self.done = self.taken + self.retire + self.leaving - 1
+        self.next_beat = layers[0].make_pace().offered(0, command, self.taken)
+
+    def _layer(self, layer: _Layer, command: int) -> np.ndarray:
+        """Return when each row group has taken its last beat."""
+        closes = np.empty(layer.groups, np.int64)
+        pace = layer.make_pace()
+        closes[0] = self._group(layer, pace, 0, command)
+        if pace.steady:
+            # Nothing but the rows' way out can hold up the other groups.
+            engines, last = self.cfg.engines, layer.active(layer.groups - 1, self.cfg.engines)
+            closes[:] = closes[0] + np.arange(layer.groups) * sum(
+                max(size, engines) for size in layer.tiles
+            )
+            if layer.groups > 1:
+                closes[-1] -= sum(max(s, engines) - max(s, last) for s in layer.tiles[1:])
+                self.taken = self.tile_end = int(closes[-1])
+                self.leaving = last
+        else:
+            for group in range(1, layer.groups):
+                closes[group] = self._group(layer, pace, group, command)
+        return closes
+
+    def _group(self, layer: _Layer, pace: Pace, group: int, command: int) -> int:
+        """Take the beats of a row group; return when the last one was."""
+        beat = group * sum(layer.tiles)
+        chunk = 0
+        for size in layer.tiles:
+            for at in range(size):
+                wanted = self.taken + 1
+                if group == 0 and len(self.computed):
+                    wanted = max(wanted, int(self.computed[chunk]) + STEP_TO_TAKE)
+                if at == size - 1:
+                    wanted = max(wanted, self.tile_end + self.leaving)
+                offered = pace.offered(beat, command, self.taken)
+                self.stalls += max(0, offered - wanted)
+                self.taken = max(wanted, offered)
+                beat += 1
+                chunk = (chunk + 1) % layer.chunks
+            self.tile_end = self.taken
+            self.leaving = layer.active(group, self.cfg.engines)
+        return self.taken

@@ -16,7 +16,7 @@ from fantastic4.config import CoreConfig
 from fantastic4.layout import MAGIC, ErrorCode
 
 STATUS = data.StructLayout({"loaded": 1, "busy": 1, "idle": 1, "error": 4})
-PERF = data.StructLayout({"cycles": 32, "beats": 32})
+PERF = data.StructLayout({"cycles": 32, "beats": 32, "stalls": 32})
 RESULT = data.StructLayout({"value": signed(32), "best": 12, "last": 1})
 
 
@@ -87,7 +87,11 @@ class StandIn(wiring.Component):
                     with m.If(i.p.last):
                         m.next = "SUM"
             with m.State("SUM"):
-                m.d.sync += [self.perf.cycles.eq(total), self.perf.beats.eq(done)]
+                m.d.sync += [
+                    self.perf.cycles.eq(total),
+                    self.perf.beats.eq(done),
+                    self.perf.stalls.eq(done + 1),
+                ]
                 m.d.comb += p.value.eq(-total)
                 m.d.comb += o.valid.eq(strikes != StandInFault.HANG)
                 with m.If(strikes == StandInFault.PROMISE):
@@ -134,6 +138,7 @@ class FlatStandIn(wiring.Component):
                 "status_error": Out(4),
                 "perf_cycles": Out(32),
                 "perf_beats": Out(32),
+                "perf_stalls": Out(32),
             }
         )
 
@@ -158,6 +163,7 @@ class FlatStandIn(wiring.Component):
             port.status_error.eq(core.status.error),
             port.perf_cycles.eq(core.perf.cycles),
             port.perf_beats.eq(core.perf.beats),
+            port.perf_stalls.eq(core.perf.stalls),
         ]
         return m
 

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Decoder of bit masks with packed non-zero codes."""
 
-from amaranth.hdl import Array, Cat, Elaboratable, Module, Mux, ResetInserter, Signal, Value
+from typing import Any
+
+from amaranth.hdl import Array, Cat, Module, Mux, ResetInserter, Signal, Value
 from amaranth.lib import memory
 
+from fantastic4_hw.decoder.countdown import Countdown
 from fantastic4_hw.decoder.expand import expand, levels, ones
 from fantastic4_hw.decoder.signature import Decoder
 
@@ -33,18 +36,19 @@ class BitmaskDecoder(Decoder):
     beat_to_command = 1
     """Clocks from handing on the last beat to taking the next command."""
 
-    def elaborate(self, platform: object) -> Elaboratable:
+    def elaborate(self, platform: object) -> Any:
         """Return the gateware."""
         m = Module()
         lanes = self.lanes
         bits = levels(lanes)
+        idle = Signal()
         last_block = Signal()
         unread = Signal()
         command = self.command.payload
         step = Signal()
 
         # Masks: two words, one in use, the other taken ahead.
-        masks = [Signal(BLOCK * lanes, name=f"masks_{n}") for n in range(2)]
+        masks = [Signal(BLOCK * lanes, name=f"masks_{n}", reset_less=True) for n in range(2)]
         held = [Signal(name=f"held_{n}") for n in range(2)]
         using = Signal()
         phase = Signal(2)
@@ -67,24 +71,27 @@ class BitmaskDecoder(Decoder):
         beat = Signal()
         takes_name = Signal()
         takes_mask = Signal()
-        left_to_read = Signal(self.count_width - 2)
+        m.submodules.left = left = Countdown(self.count_width - 2)
         m.d.comb += [
+            unread.eq(left.running),
+            left.load.eq(idle & self.command.valid),
+            left.count.eq(command.blocks),
+            left.step.eq(takes_mask & self.i.valid),
             beat.eq(have_mask & room & ~self.entry.write),
             takes_name.eq(beat & needs_unit & ~spare_unit),
-            takes_mask.eq(unread & ~have_next & (~have_mask | (beat & ~takes_name))),
+            takes_mask.eq(unread & ~have_next & Mux(have_mask, beat & ~takes_name, room)),
             self.i.ready.eq(takes_name | takes_mask),
             step.eq(beat & (self.i.valid | ~self.i.ready)),
             takes_unit.eq(step & needs_unit),
         ]
         with m.If(takes_mask & self.i.valid):
-            m.d.sync += [left_to_read.eq(left_to_read - 1), unread.eq(left_to_read != 0)]
             for n in range(2):
                 with m.If((using ^ have_mask) == n):
                     m.d.sync += [masks[n].eq(self.i.payload), held[n].eq(1)]
 
         # Stage A: the ring of slots and the mask; then a stage a level of the network.
-        slots = [Signal(4, name=f"slot_{s}") for s in range(lanes)]
-        ring = [Signal(4, name=f"ring_{s}") for s in range(lanes)]
+        slots = [Signal(4, name=f"slot_{s}", reset_less=True) for s in range(lanes)]
+        ring = [Signal(4, name=f"ring_{s}", reset_less=True) for s in range(lanes)]
         mask_a = Signal(lanes)
         offset_a = Signal(bits)
         moving = Signal(1 + levels(lanes))
@@ -111,17 +118,14 @@ class BitmaskDecoder(Decoder):
                         m.d.sync += held[n].eq(0)
 
         # Commands: the palette goes round once, then the layer runs.
-        idle = Signal()
         m.d.comb += [
-            idle.eq(~unread & ~have_mask & ~self.entry.write & ~moving.any()),
+            idle.eq(left.idle & ~have_mask & ~self.entry.write & ~moving.any()),
             self.command.ready.eq(idle),
         ]
         with m.If(idle & self.command.valid):
             m.d.sync += [
                 used.eq(lanes - 1),
                 phase.eq(0),
-                unread.eq(1),
-                left_to_read.eq(command.last[2:]),
             ]
         return ResetInserter(self.start)(m)
 
@@ -133,7 +137,7 @@ class BitmaskDecoder(Decoder):
         """
         lanes = self.lanes
         field = [self.i.payload.word_select(n, lanes) for n in range(BLOCK)]
-        rest = [Signal(lanes, name=f"rest_{n}") for n in range(BLOCK - 1)]
+        rest = [Signal(lanes, name=f"rest_{n}", reset_less=True) for n in range(BLOCK - 1)]
         turn = Signal(2)
         from_rest = Signal()
         planes = [Mux(from_rest, rest[p], field[p]) for p in range(BLOCK - 1)] + [field[3]]

@@ -1,45 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Dense 4-bit: a weight word is a beat."""
+"""Decoder of dense 4-bit words: a weight word is a beat."""
 
 from amaranth.hdl import Module
-from amaranth.lib import stream, wiring
-from amaranth.lib.wiring import In, Out
 
-from fantastic4.config import CoreConfig
-from fantastic4_hw.shapes import beat_layout
+from fantastic4_hw.decoder.signature import Decoder
 
 
-class DenseDecoder(wiring.Component):
-    """Hands on weight words as beats, in the same clock.
+class DenseDecoder(Decoder):
+    """Hands on weight words as beats, in the same clock, while the layer is open."""
 
-    Members
-    -------
-    i : ``In(stream(word_width))``
-        Weight words, lane ``j`` in bits ``4j + 3 .. 4j``.
-    o : ``Out(stream(beat))``
-        Codes.
-    """
-
-    i: stream.Interface
-    o: stream.Interface
-
-    latency = 0
-
-    def __init__(self, cfg: CoreConfig):
-        self.cfg = cfg
-        super().__init__(
-            {
-                "i": In(stream.Signature(cfg.word_width)),
-                "o": Out(stream.Signature(beat_layout(cfg))),
-            }
-        )
+    command_to_beat = 1
+    """Clocks from taking a command to offering its first beat."""
 
     def elaborate(self, platform: object) -> Module:
         """Return the gateware."""
         m = Module()
         m.d.comb += [
+            self.command.ready.eq(~self.open),
             self.o.payload.as_value().eq(self.i.payload),
-            self.o.valid.eq(self.i.valid),
-            self.i.ready.eq(self.o.ready),
+            self.o.valid.eq(self.i.valid & self.open),
+            self.i.ready.eq(self.o.ready & self.open),
         ]
         return m

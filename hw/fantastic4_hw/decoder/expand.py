@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A network that spreads packed codes over the lanes of a mask."""
 
+from collections.abc import Sequence
+
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 
 
@@ -14,7 +16,7 @@ def ones(m: Module, bits: Value) -> Value:
     return total
 
 
-def expand(m: Module, ring: list[Value], mask: Value, offset: Value, advance: Value) -> Value:
+def expand(m: Module, ring: Sequence[Value], mask: Value, offset: Value, advance: Value) -> Value:
     """Give each lane of ``mask`` the next code of ``ring``, from ``offset`` on; the others 0.
 
     Lane ``j`` gets ``ring[(offset + number of mask bits below j) % lanes]``. This is a butterfly:
@@ -45,14 +47,14 @@ def expand(m: Module, ring: list[Value], mask: Value, offset: Value, advance: Va
         The codes of all lanes side by side, ``levels(lanes)`` advances later.
     """
     lanes = len(ring)
-    values = list(ring)
+    values: Sequence[Value] = ring
     for s in reversed(range(levels(lanes))):
         switched = _level(m, s, values, mask, offset)
         if s == 0:
             switched = [code & mask[lane].replicate(4) for lane, code in enumerate(switched)]
-        later_mask = Signal(lanes, name=f"mask_{s}")
-        later_offset = Signal(max(1, s), name=f"offset_{s}")
-        later = [Signal(4, name=f"level_{s}_{lane}") for lane in range(lanes)]
+        later_mask = Signal(lanes, name=f"mask_{s}", reset_less=True)
+        later_offset = Signal(max(1, s), name=f"offset_{s}", reset_less=True)
+        later = [Signal(4, name=f"level_{s}_{lane}", reset_less=True) for lane in range(lanes)]
         with m.If(advance):
             m.d.sync += [later_mask.eq(mask), later_offset.eq(offset)]
             m.d.sync += [a.eq(b) for a, b in zip(later, switched, strict=True)]
@@ -65,11 +67,11 @@ def levels(lanes: int) -> int:
     return max(1, lanes.bit_length() - 1)
 
 
-def _level(m: Module, s: int, values: list[Value], mask: Value, offset: Value) -> list[Value]:
+def _level(m: Module, s: int, values: Sequence[Value], mask: Value, offset: Value) -> list[Value]:
     """Return what leaves the switches that decide bit ``s``."""
     lanes, half = len(values), 1 << s
     if lanes == 1:
-        return values
+        return list(values)
     moved = list(values)
     for block in range(0, lanes, 2 * half):
         place = Signal(s + 1, name=f"place_{s}_{block}")

@@ -1,13 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """What all decoders have in common: ports and the command that begins a layer."""
 
+from typing import Any
+
 from amaranth.hdl import Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-COMMAND_LAYOUT = data.StructLayout({"format": 4, "width": 3, "gap": 4, "beats": 24, "last": 24})
-"""Begins a layer: its ``Format``, bits of a code's name, bits of a gap, beats it has, and the same
-less one."""
+BEATS_WIDTH = 24
+"""Bits that count the beats of any layer."""
+
+COMMAND_LAYOUT = data.StructLayout(
+    {"format": 4, "width": 3, "gap": 4, "beats": BEATS_WIDTH, "last": BEATS_WIDTH, "blocks": 22}
+)
+"""Begins a layer: its ``Format``, bits of a code's name, bits of a gap, beats it has, the same less
+one, and a quarter of it rounded up."""
 
 ENTRY_LAYOUT = data.StructLayout({"index": 4, "code": 4, "write": 1})
 """One entry of the palette."""
@@ -39,6 +46,8 @@ class Decoder(wiring.Component):
     entry : ``In(ENTRY_LAYOUT)``
         The layer's palette: entry 0 with ``write`` in the clock after the command was taken, then
         the other 15, one a clock. Decoders without a palette leave it unread.
+    open : ``In(1)``
+        From the clock after the command until the layer's last beat has been handed on.
     i : ``In(stream(4 * lanes))``
         Weight words.
     o : ``Out(stream(ArrayLayout(4, lanes)))``
@@ -50,11 +59,12 @@ class Decoder(wiring.Component):
     start: Signal
     command: stream.Interface
     entry: data.View
+    open: Signal
     i: stream.Interface
     o: stream.Interface
     fault: Signal
 
-    def __init__(self, lanes: int, count_width: int = 24):
+    def __init__(self, lanes: int, count_width: int = BEATS_WIDTH):
         self.lanes = lanes
         self.count_width = count_width
         super().__init__(
@@ -62,8 +72,13 @@ class Decoder(wiring.Component):
                 "start": In(1),
                 "command": In(stream.Signature(COMMAND_LAYOUT)),
                 "entry": In(ENTRY_LAYOUT),
+                "open": In(1),
                 "i": In(stream.Signature(4 * lanes)),
                 "o": Out(stream.Signature(data.ArrayLayout(unsigned(4), lanes))),
                 "fault": Out(1),
             }
         )
+
+    def elaborate(self, platform: object) -> Any:
+        """Return the gateware of the format."""
+        raise NotImplementedError

@@ -81,6 +81,7 @@ def evaluate(
     x = loaded.network.quant(dataset.x_test[:limit])
     y = dataset.y_test[:limit]
     predicted = timing(loaded.image, loaded.cfg)
+    stored = cost.storage(loaded.image)
     with out.progress(f"golden: {len(x):,} inputs", len(x)) as progress:
         expected = golden.predict(loaded.network, x, progress=progress)
     record: dict[str, Any] = {
@@ -88,11 +89,14 @@ def evaluate(
         "config": loaded.cfg.name,
         "inputs": len(x),
         "accuracy": {"golden": share(expected.best == y)},
-        "bits_per_weight": cost.bits_per_weight(cost.storage(loaded.image)),
+        "bits_per_weight": cost.bits_per_weight(stored),
         "entropy": cost.network_entropy(loaded.network),
         "cycles": predicted.cycles,
         "cycles_predicted": predicted.cycles,
+        "stalls": predicted.stalls,
+        "stalls_predicted": predicted.stalls,
         "utilisation": predicted.utilisation,
+        "formats": [layer.format for layer in stored],
     }
     if not rtl:
         return record
@@ -111,6 +115,7 @@ def evaluate(
     record |= {
         "mismatches": int(differ.sum()),
         "cycles": int(cycles) if cycles.is_integer() else cycles,
+        "stalls": float(np.mean(found.stalls)),
         "utilisation": float(np.sum(found.beats) / np.sum(found.cycles)),
         "total_cycles": found.total_cycles,
         "engine": device.engine,
@@ -138,6 +143,7 @@ def result_table(title: str, record: dict[str, Any]) -> Table:
     if "mismatches" in record:
         rows["cycles per inference"] = record["cycles"]
     rows["cycles predicted"] = record["cycles_predicted"]
+    rows["clocks waiting for weights"] = record["stalls"]
     rows["array utilisation"] = percent(record["utilisation"])
     if "engine" in record:
         rows["simulator"] = record["engine"]

@@ -64,6 +64,7 @@ def tables(file: Path, record: dict[str, Any]) -> list[Table]:
             "format": layer["format"],
             "bits/weight": layer["bits_per_weight"],
             "entropy": layer["entropy"],
+            **({"other formats": others(layer)} if "alternatives" in layer else {}),
             "density": layer["density"],
             "output": "logits" if layer["logits"] else f">> {layer['shift']}, {layer['clamp']}",
         }
@@ -80,6 +81,11 @@ def tables(file: Path, record: dict[str, Any]) -> list[Table]:
         for plane, values in enumerate(layer["basis"])
     ]
     return [facts(str(file), top), listing("Layers", layers), listing("Basis", bases)]
+
+
+def others(layer: dict[str, Any]) -> str:
+    """Return the bits per weight a layer would take in each other format."""
+    return ", ".join(f"{name} {bits:.3f}" for name, bits in layer["alternatives"].items())
 
 
 def span(value: int | list[int]) -> str:

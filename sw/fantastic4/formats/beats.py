@@ -1,37 +1,48 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Codes of a layer in the order the engines take them: beats of ``lanes`` codes.
+"""Codes of a layer in the order the banks take them: beats of ``bank_lanes`` codes.
 
 Row ``r`` belongs to engine ``r % engines``; engines take one row each, a row group at a time, and
-in it plane after plane and chunk after chunk. Rows and columns that are only there to fill the
-last group and the last chunk have code 0, which adds nothing.
+in it plane after plane and chunk after chunk. An engine's lanes are divided into banks. Rows and
+columns that are only there to fill the last group and the last chunk have code 0, which adds
+nothing.
 """
 
 import numpy as np
 
+from fantastic4.config import CoreConfig
 
-def to_beats(codes: np.ndarray, lanes: int, engines: int) -> np.ndarray:
-    """Deal codes to engines.
 
-    Takes uint8 ``(planes, out, in)``; gives uint8 ``(engines, groups * planes * chunks, lanes)``.
+def to_beats(codes: np.ndarray, cfg: CoreConfig) -> np.ndarray:
+    """Deal codes to banks.
+
+    Takes uint8 ``(planes, out, in)``; gives uint8 ``(engines * banks, beats, bank_lanes)``, where
+    bank ``b`` of engine ``e`` is number ``e * banks + b``.
     """
     planes, rows, columns = codes.shape
-    groups, chunks = -(-rows // engines), -(-columns // lanes)
-    padded = np.zeros((planes, groups * engines, chunks * lanes), np.uint8)
+    groups, chunks = -(-rows // cfg.engines), cfg.chunks(columns)
+    padded = np.zeros((planes, groups * cfg.engines, chunks * cfg.lanes), np.uint8)
     padded[:, :rows, :columns] = codes
-    dealt = padded.reshape(planes, groups, engines, chunks, lanes).transpose(2, 1, 0, 3, 4)
-    return dealt.reshape(engines, groups * planes * chunks, lanes)
+    split = padded.reshape(planes, groups, cfg.engines, chunks, cfg.banks, cfg.bank_lanes)
+    dealt = split.transpose(2, 4, 1, 0, 3, 5)
+    return dealt.reshape(cfg.engines * cfg.banks, groups * planes * chunks, cfg.bank_lanes)
 
 
-def from_beats(beats: np.ndarray, planes: int, rows: int, columns: int) -> np.ndarray:
-    """Return the codes that ``to_beats`` dealt: uint8 ``(planes, rows, columns)``."""
-    engines, _, lanes = beats.shape
-    groups, chunks = -(-rows // engines), -(-columns // lanes)
-    dealt = beats.reshape(engines, groups, planes, chunks, lanes).transpose(2, 1, 0, 3, 4)
-    return np.ascontiguousarray(
-        dealt.reshape(planes, groups * engines, chunks * lanes)[:, :rows, :columns]
-    )
+def from_beats(beats: np.ndarray, shape: tuple[int, int, int], cfg: CoreConfig) -> np.ndarray:
+    """Return the codes of shape ``(planes, rows, columns)`` that ``to_beats`` dealt."""
+    planes, rows, columns = shape
+    groups, chunks = -(-rows // cfg.engines), cfg.chunks(columns)
+    split = beats.reshape(cfg.engines, cfg.banks, groups, planes, chunks, cfg.bank_lanes)
+    padded = split.transpose(3, 2, 0, 4, 1, 5).reshape(planes, groups * cfg.engines, -1)
+    return np.ascontiguousarray(padded[:, :rows, :columns])
 
 
-def beat_count(planes: int, rows: int, columns: int, lanes: int, engines: int) -> int:
-    """Return the beats one engine takes for a layer."""
-    return -(-rows // engines) * planes * -(-columns // lanes)
+def beat_count(shape: tuple[int, int, int], cfg: CoreConfig) -> int:
+    """Return the beats a layer of shape ``(planes, rows, columns)`` has in each bank."""
+    planes, rows, columns = shape
+    return -(-rows // cfg.engines) * planes * cfg.chunks(columns)
+
+
+def row_of(beat: int, bank: int, shape: tuple[int, int, int], cfg: CoreConfig) -> int:
+    """Return the row that beat ``beat`` of bank ``bank`` belongs to."""
+    planes, _, columns = shape
+    return beat // (planes * cfg.chunks(columns)) * cfg.engines + bank // cfg.banks

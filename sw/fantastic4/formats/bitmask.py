@@ -26,11 +26,12 @@ Words come in the order in which a decoder first needs them, so it never has to 
   or after them if all four do (then, and only then, the decoder pauses for a clock).
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from fantastic4.formats.errors import FormatError
+from fantastic4.formats.params import Params
+
+NAME = "bitmask"
 
 BLOCK = 4
 """Beats a mask word serves, and fields of a word."""
@@ -39,40 +40,21 @@ _ORDER = {1: [0, 3, 2, 1], 2: [0, 1, 3, 2]}
 """Fields of a name word in the order of their planes."""
 
 
-@dataclass(frozen=True)
-class Params:
-    """How a layer is coded.
-
-    Parameters
-    ----------
-    width : int
-        Bits of a name, 0..4.
-    palette : tuple of int
-        16 codes; name ``n`` stands for entry ``n``. Entries repeat with period ``2**width``.
-    names : int
-        Names in use; a larger one is an error.
-    """
-
-    width: int
-    palette: tuple[int, ...]
-    names: int
-
-    def name_of(self) -> np.ndarray:
-        """Return the name of each code, uint8 ``(16,)``; 255 where it has none."""
-        found = np.full(16, 255, np.uint8)
-        for name in reversed(range(self.names)):
-            found[self.palette[name]] = name
-        return found
+def _name_of(params: Params) -> np.ndarray:
+    """Return the name of each code, uint8 ``(16,)``; 255 where it has none."""
+    found = np.full(16, 255, np.uint8)
+    for name in reversed(range(params.names)):
+        found[params.palette[name]] = name
+    return found
 
 
 def choose(codes: np.ndarray) -> Params:
     """Return the narrowest parameters for ``codes``, uint8 of any shape."""
     used = np.flatnonzero(np.bincount(codes.ravel(), minlength=16)[1:]) + 1
-    names = max(1, len(used))
-    width = (names - 1).bit_length()
+    width = max(0, len(used) - 1).bit_length()
     palette = np.zeros(1 << width, np.int64)
     palette[: len(used)] = used
-    return Params(width, tuple(np.resize(palette, 16).tolist()), names)
+    return Params(width, palette=tuple(np.resize(palette, 16).tolist()))
 
 
 def _begins_word(unit: np.ndarray, width: int) -> np.ndarray:
@@ -148,7 +130,7 @@ def encode(beats: np.ndarray, params: Params) -> np.ndarray:
     if not width:
         return words
 
-    names = params.name_of()[beats[present]]
+    names = _name_of(params)[beats[present]]
     units = -(-len(names) // lanes)
     padded = np.zeros(units * lanes, np.uint8)
     padded[: len(names)] = names
@@ -250,7 +232,7 @@ def _masks(
             masks.append(mask)
             total += mask.bit_count() if width else 0
             wanted = -(-total // lanes)
-            takes = wanted > units and bool(_begins_word(np.int64(wanted - 1), width))
+            takes = wanted > units and bool(_begins_word(np.array(wanted - 1), width))
             units = wanted
             if takes:
                 at += 1
@@ -271,3 +253,22 @@ def word_count(beats: np.ndarray, params: Params) -> int:
     count, lanes = beats.shape
     units = -(-int(np.count_nonzero(beats)) // lanes)
     return -(-count // BLOCK) + name_words(units, params.width)
+
+
+def extent(words: np.ndarray, count: int, lanes: int, params: Params) -> int:
+    """Return how many of ``words``, which go on behind the layer, are the layer's."""
+    return _masks(words, count, lanes, params.width)[2]
+
+
+def pauses(beats: np.ndarray, params: Params) -> np.ndarray:
+    """Return in front of which beats the decoder pauses for a clock, bool ``(count,)``."""
+    count, lanes = beats.shape
+    units = -(-np.cumsum(np.count_nonzero(beats, axis=1)) // lanes)
+    takes = np.diff(units, prepend=0) > 0
+    if params.width:
+        takes &= _begins_word(units - 1, params.width)
+    whole = (count - 1) // BLOCK  # the last block has no mask word to wait for
+    busy = takes[: whole * BLOCK].reshape(whole, BLOCK).all(axis=1) & bool(params.width)
+    found = np.zeros(count, bool)
+    found[BLOCK : whole * BLOCK + 1 : BLOCK] = busy
+    return found

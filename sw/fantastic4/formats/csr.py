@@ -20,11 +20,10 @@ choice a bit of a word. Each of the widths in ``WIDTHS`` is the widest with its 
 a word; narrower ones than these would give more tokens a beat than a decoder takes.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from fantastic4.formats.errors import FormatError
+from fantastic4.formats.params import Params as AnyParams
 
 NAME = "csr"
 
@@ -44,21 +43,8 @@ FIRST_TOKEN = 20
 """Clocks from a command taken to the first token that may become an item."""
 
 
-@dataclass(frozen=True)
-class Params:
-    """How a layer is coded.
-
-    Parameters
-    ----------
-    width, gap : int
-        Bits of a name, 0..4, and of a gap, 1..8.
-    palette : tuple of int
-        16 codes; name ``n`` stands for entry ``n``, and unused entries are 0.
-    """
-
-    width: int
-    gap: int
-    palette: tuple[int, ...]
+class Params(AnyParams):
+    """How a layer is coded: G and v, and the palette, whose unused entries are 0."""
 
     @property
     def escape(self) -> int:
@@ -167,15 +153,10 @@ def decode(words: np.ndarray, count: int, lanes: int, params: Params) -> np.ndar
         If there are too few or too many words, a code stands behind the last position, a name has
         no code, or padding is not zero.
     """
-    slots, total = params.slots(lanes), count * lanes
-    words = np.asarray(words).astype(np.int64)
+    total = count * lanes
+    slots = params.slots(lanes)
     planes = params.gap + params.width
-    bits = words[:, None] >> np.arange(slots * planes).reshape(planes, slots).T.ravel() & 1
-    bits = bits.reshape(-1, planes)
-    weight = 1 << _bit(params).astype(np.int64)
-    is_name = _field(params) == 1
-    gap = (bits * np.where(is_name, 0, weight)).sum(axis=1)
-    name = (bits * np.where(is_name, weight, 0)).sum(axis=1)
+    gap, name, bits = _read(words, lanes, params)
     code = gap != params.escape
     after = np.cumsum(gap + code)
 
@@ -209,12 +190,46 @@ def decode(words: np.ndarray, count: int, lanes: int, params: Params) -> np.ndar
     return beats.reshape(count, lanes)
 
 
-def ready_times(beats: np.ndarray, params: Params) -> np.ndarray:
-    """Return the clock in which the decoder offers each beat, int64 ``(count,)``.
+def _read(
+    words: np.ndarray, lanes: int, params: Params
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return gaps, names and bits of all tokens of ``words``."""
+    slots = params.slots(lanes)
+    planes = params.gap + params.width
+    order = np.arange(slots * planes).reshape(planes, slots).T.ravel()
+    bits = (np.asarray(words).astype(np.int64)[:, None] >> order & 1).reshape(-1, planes)
+    weight = 1 << _bit(params).astype(np.int64)
+    is_name = _field(params) == 1
+    gap = (bits * np.where(is_name, 0, weight)).sum(axis=1)
+    name = (bits * np.where(is_name, weight, 0)).sum(axis=1)
+    return gap, name, bits
 
-    Clock 0 is the one in which the command is taken. Words are always there, and beats are taken
-    as they are offered.
+
+def extent(words: np.ndarray, count: int, lanes: int, params: Params) -> int:
+    """Return how many of ``words``, which go on behind the layer, are the layer's.
+
+    Raises
+    ------
+    FormatError
+        If they end before the layer does.
     """
+    gap, _, _ = _read(words, lanes, params)
+    after = np.cumsum(gap + (gap != params.escape))
+    last = int(np.searchsorted(after, count * lanes))
+    if last == len(after):
+        beat = (int(after[-1]) if len(after) else 0) // lanes
+        raise FormatError("the stream is truncated", offset=len(words), beat=beat)
+    return last // params.slots(lanes) + 1
+
+
+def items(beats: np.ndarray, params: Params) -> tuple[np.ndarray, np.ndarray]:
+    """Return of each item of the decoder's queue: token clocks since the one before, and beats."""
+    operation, _, lengths = _items(beats, params)
+    return np.diff(operation, prepend=-1), lengths
+
+
+def _items(beats: np.ndarray, params: Params) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the operation that makes each item, items before each operation, and their beats."""
     count, lanes = beats.shape
     gaps, _ = _runs(beats)
     tokens, _ = _tokenise(beats, params)
@@ -227,18 +242,24 @@ def ready_times(beats: np.ndarray, params: Params) -> np.ndarray:
     at[-2:-1] = np.minimum(at[-2:-1], count - 1)
     before = np.concatenate([[0], at[:-1]])
     pushes = at > before
-    lengths = (at - before)[pushes]
-    operation = np.flatnonzero(pushes)  # of each item
-    earlier = np.cumsum(pushes) - pushes  # items before each operation
+    return np.flatnonzero(pushes), np.cumsum(pushes) - pushes, (at - before)[pushes]
 
+
+def ready_times(beats: np.ndarray, params: Params) -> np.ndarray:
+    """Return the clock in which the decoder offers each beat, int64 ``(count,)``.
+
+    Clock 0 is the one in which the command is taken. Words are always there, and beats are taken
+    as they are offered.
+    """
+    operation, earlier, lengths = _items(beats, params)
     free = np.concatenate([[0], np.cumsum(lengths)[:-1]])
-    done = FIRST_TOKEN + np.arange(len(at))
+    done = FIRST_TOKEN + np.arange(len(earlier))
     leaves = free + np.maximum.accumulate(done[operation] + 1 - free)
     full = earlier >= QUEUE
     if (done[full] <= leaves[earlier[full] - QUEUE]).any():
         leaves = _leaves(operation, earlier, lengths)
     starts = np.concatenate([[0], np.cumsum(lengths)[:-1]])
-    return np.repeat(leaves + 1 - starts, lengths) + np.arange(count)
+    return np.repeat(leaves + 1 - starts, lengths) + np.arange(len(beats))
 
 
 def _leaves(operation: np.ndarray, earlier: np.ndarray, lengths: np.ndarray) -> np.ndarray:

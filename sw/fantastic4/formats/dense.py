@@ -3,30 +3,46 @@
 
 import numpy as np
 
-NIBBLES = 8
-"""Codes in 32 bits."""
+from fantastic4.formats.params import Params
+from fantastic4.formats.ternary import check_length
+
+NAME = "dense"
 
 
-def encode(beats: np.ndarray) -> np.ndarray:
-    """Return weight words of ``beats``.
+def choose(codes: np.ndarray) -> Params:
+    """Return the parameters for ``codes``: there is nothing to choose."""
+    del codes
+    return Params()
 
-    Takes uint8 ``(count, lanes)``; gives uint32 ``(count, ceil(lanes / 8))``.
+
+def encode(beats: np.ndarray, params: Params) -> np.ndarray:
+    """Return the words of one bank: takes uint8 ``(count, lanes)``, gives uint32 ``(count,)``."""
+    del params
+    shifts = np.arange(beats.shape[1], dtype=np.uint32) * 4
+    return np.bitwise_or.reduce(beats.astype(np.uint32) << shifts, axis=1)
+
+
+def decode(words: np.ndarray, count: int, lanes: int, params: Params) -> np.ndarray:
+    """Return the beats of one bank: uint8 ``(count, lanes)``.
+
+    Raises
+    ------
+    FormatError
+        If there are too few or too many words.
     """
-    count, lanes = beats.shape
-    transfers = -(-lanes // NIBBLES)
-    padded = np.zeros((count, transfers * NIBBLES), np.uint32)
-    padded[:, :lanes] = beats
-    shifts = np.arange(NIBBLES, dtype=np.uint32) * 4
-    return np.bitwise_or.reduce(padded.reshape(count, transfers, NIBBLES) << shifts, axis=2)
+    del params
+    check_length(words, count, 1)
+    shifts = np.arange(lanes, dtype=np.uint32) * 4
+    return (words.astype(np.uint32)[:, None] >> shifts & 15).astype(np.uint8)
 
 
-def decode(words: np.ndarray, lanes: int) -> np.ndarray:
-    """Return the beats of weight words: uint8 ``(count, lanes)``."""
-    shifts = np.arange(NIBBLES, dtype=np.uint32) * 4
-    codes = (words[:, :, None] >> shifts) & 15
-    return codes.reshape(len(words), -1)[:, :lanes].astype(np.uint8)
+def word_count(beats: np.ndarray, params: Params) -> int:
+    """Return the words ``encode`` gives."""
+    del params
+    return len(beats)
 
 
-def word_count(beats: int) -> int:
-    """Return the weight words of so many beats."""
-    return beats
+def extent(words: np.ndarray, count: int, lanes: int, params: Params) -> int:
+    """Return how many of ``words``, which go on behind the layer, are the layer's."""
+    del words, lanes, params
+    return count

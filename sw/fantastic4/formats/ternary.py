@@ -6,33 +6,15 @@ A word holds two beats, the first one in its low half. In a half, bits ``0 .. la
 beats of a layer are odd in number, the upper half of the last word is zero.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from fantastic4.formats.errors import FormatError
+from fantastic4.formats.params import Params
 
 NAME = "ternary"
 
 HALVES = 2
 """Beats in a word."""
-
-
-@dataclass(frozen=True)
-class Params:
-    """How a layer is coded: there is nothing to choose.
-
-    Parameters
-    ----------
-    width, gap : int
-        0, unused.
-    palette : tuple of int
-        Codes stand for themselves.
-    """
-
-    width: int = 0
-    gap: int = 0
-    palette: tuple[int, ...] = tuple(range(16))
 
 
 def choose(codes: np.ndarray) -> Params | None:
@@ -87,3 +69,9 @@ def word_count(beats: np.ndarray, params: Params) -> int:
     """Return the words ``encode`` gives, without making them."""
     del params
     return -(-len(beats) // HALVES)
+
+
+def extent(words: np.ndarray, count: int, lanes: int, params: Params) -> int:
+    """Return how many of ``words``, which go on behind the layer, are the layer's."""
+    del words, lanes, params
+    return -(-count // HALVES)

@@ -26,9 +26,8 @@ not use is zero.
 import numpy as np
 
 from fantastic4.formats.errors import FormatError
-from fantastic4.formats.ternary import HALVES, Params, check_length
-
-__all__ = ["NAME", "Params", "choose", "decode", "encode", "word_count"]
+from fantastic4.formats.params import Params
+from fantastic4.formats.ternary import HALVES, check_length
 
 NAME = "ternary5"
 
@@ -143,3 +142,9 @@ def word_count(beats: np.ndarray, params: Params) -> int:
     """Return the words ``encode`` gives, without making them."""
     del params
     return _words(len(beats))
+
+
+def extent(words: np.ndarray, count: int, lanes: int, params: Params) -> int:
+    """Return how many of ``words``, which go on behind the layer, are the layer's."""
+    del words, lanes, params
+    return _words(count)

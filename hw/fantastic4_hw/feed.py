@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From weight banks to beats: what feeds one engine, and what tells its decoders the layers."""
+
+from typing import Any
+
+from amaranth.hdl import Cat, Module, Mux, ResetInserter, Signal
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from fantastic4.config import CoreConfig
+from fantastic4_hw.decoder.select import PALETTE_FORMATS, SelectDecoder
+from fantastic4_hw.decoder.signature import COMMAND_LAYOUT, ENTRY_LAYOUT
+from fantastic4_hw.memories import word_layout
+from fantastic4_hw.shapes import LAYER_LAYOUT, beat_layout
+
+
+class EngineFeed(wiring.Component):
+    """Decoders of one engine, a bank each, joined to one stream of beats.
+
+    A beat is offered when every bank has its part. Weight words go round with the network: the
+    first word of a bank must be the first its decoder takes in the first layer, otherwise the
+    words and the layer table do not belong together.
+
+    Members
+    -------
+    start : ``In(1)``
+        Forget everything; the words begin anew.
+    command, entry, open : ``In``
+        As for each ``Decoder``; ``ready`` when all of them are.
+    first_layer : ``In(1)``
+        The command is that of the network's first layer; holds still like the command.
+    words : ``In(stream(word_layout(cfg)))``, one a bank
+    o : ``Out(stream(beat_layout(cfg)))``
+    fault : ``Out(1)``
+        For one clock: weight words broke a rule.
+    """
+
+    start: Signal
+    command: stream.Interface
+    entry: data.View
+    open: Signal
+    first_layer: Signal
+    words: list[stream.Interface]
+    o: stream.Interface
+    fault: Signal
+
+    def __init__(self, cfg: CoreConfig):
+        self.cfg = cfg
+        super().__init__(
+            {
+                "start": In(1),
+                "command": In(stream.Signature(COMMAND_LAYOUT)),
+                "entry": In(ENTRY_LAYOUT),
+                "open": In(1),
+                "first_layer": In(1),
+                "words": In(stream.Signature(word_layout(cfg))).array(cfg.banks),
+                "o": Out(stream.Signature(beat_layout(cfg))),
+                "fault": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """Return the gateware."""
+        m = Module()
+        decoders = [SelectDecoder(self.cfg) for _ in range(self.cfg.banks)]
+        faults = []
+        for bank, decoder in enumerate(decoders):
+            m.submodules[f"decoder_{bank}"] = decoder
+            words = self.words[bank]
+            m.d.comb += [
+                decoder.start.eq(self.start),
+                decoder.command.payload.eq(self.command.payload),
+                decoder.command.valid.eq(self.command.valid),
+                decoder.entry.eq(self.entry),
+                decoder.open.eq(self.open),
+                decoder.i.payload.eq(words.payload.data),
+                decoder.i.valid.eq(words.valid),
+                words.ready.eq(decoder.i.ready),
+                decoder.o.ready.eq(self.o.valid & self.o.ready),
+            ]
+            fresh = Signal(name=f"fresh_{bank}")
+            wrong = Signal(name=f"wrong_{bank}")
+            with m.If(words.valid & words.ready):
+                m.d.comb += wrong.eq(words.payload.first != fresh)
+                m.d.sync += fresh.eq(0)
+            with m.If(self.command.valid & self.command.ready):
+                m.d.sync += fresh.eq(self.first_layer)
+            faults += [wrong, decoder.fault]
+        m.d.comb += [
+            self.command.ready.eq(Cat(x.command.ready for x in decoders).all()),
+            self.o.valid.eq(Cat(x.o.valid for x in decoders).all()),
+            self.o.payload.as_value().eq(Cat(x.o.payload.as_value() for x in decoders)),
+            self.fault.eq(Cat(faults).any() & ~self.start),
+        ]
+        return m
+
+
+class LayerFeed(wiring.Component):
+    """Tells all decoders the layers of the network, round and round.
+
+    Banks work in lock step, so they end a layer together: when all are ready the next record is
+    fetched, then the command given, then the palette, if the format has one.
+
+    Members
+    -------
+    start : ``In(1)``
+        Begin with the first layer; held while there is no network.
+    layers : ``In(5)``
+    table_index : ``Out(4)``, ``table_record`` : ``In(LAYER_LAYOUT)``
+        Port of the layer table: the record of ``table_index``, one clock later.
+    ready : ``In(1)``
+        All decoders take a command.
+    taken : ``In(1)``
+        All decoders handed on a beat.
+    give : ``Out(1)``, ``command`` : ``Out(COMMAND_LAYOUT)``, ``entry`` : ``Out(ENTRY_LAYOUT)``
+    open : ``Out(1)``
+    first_layer : ``Out(1)``
+    """
+
+    start: Signal
+    layers: Signal
+    table_index: Signal
+    table_record: data.View
+    ready: Signal
+    taken: Signal
+    give: Signal
+    command: data.View
+    entry: data.View
+    open: Signal
+    first_layer: Signal
+
+    beat_to_command = 2
+    """Clocks from the last beat of a layer to the next command, the decoders being ready."""
+
+    def __init__(self, cfg: CoreConfig):
+        self.cfg = cfg
+        super().__init__(
+            {
+                "start": In(1),
+                "layers": In(5),
+                "table_index": Out(4),
+                "table_record": In(LAYER_LAYOUT),
+                "ready": In(1),
+                "taken": In(1),
+                "give": Out(1),
+                "command": Out(COMMAND_LAYOUT),
+                "entry": Out(ENTRY_LAYOUT),
+                "open": Out(1),
+                "first_layer": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Any:
+        """Return the gateware."""
+        m = Module()
+        index = Signal(4)
+        left = Signal(24)
+        palette = Signal(64)
+        has_palette = Signal()
+        record = self.table_record
+        m.d.comb += [
+            self.table_index.eq(index),
+            has_palette.eq(Cat(self.command.format == kind for kind in PALETTE_FORMATS).any()),
+            self.entry.code.eq(palette[:4]),
+        ]
+        with m.FSM():
+            with m.State("WAIT"):
+                with m.If(self.ready & ~self.start):
+                    m.d.sync += [
+                        self.command.format.eq(record.format),
+                        self.command.width.eq(record.width),
+                        self.command.gap.eq(record.gap),
+                        self.command.beats.eq(record.beats),
+                        self.command.last.eq(record.beats - 1),
+                        self.command.blocks.eq((record.beats + 3) >> 2),
+                        palette.eq(record.palette),
+                        self.first_layer.eq(index == 0),
+                        index.eq(Mux(index == self.layers - 1, 0, index + 1)),
+                    ]
+                    m.next = "GIVE"
+
+            with m.State("GIVE"):
+                m.d.comb += self.give.eq(1)
+                m.d.sync += [self.open.eq(1), left.eq(self.command.last), self.entry.index.eq(0)]
+                with m.If(has_palette):
+                    m.next = "PALETTE"
+                with m.Else():
+                    m.next = "RUN"
+
+            with m.State("PALETTE"):
+                m.d.comb += self.entry.write.eq(1)
+                m.d.sync += [self.entry.index.eq(self.entry.index + 1), palette.eq(palette[4:])]
+                with m.If(self.entry.index == 15):
+                    m.next = "RUN"
+
+            with m.State("RUN"):
+                with m.If(self.taken & (left == 0)):
+                    m.next = "WAIT"
+
+        with m.If(self.taken):
+            m.d.sync += [left.eq(left - 1), self.open.eq(left != 0)]
+        return ResetInserter(self.start)(m)

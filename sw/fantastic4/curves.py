@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bits a weight of each format over density, measured by encoding."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fantastic4.config import CoreConfig
+from fantastic4.cost import code_entropy
+from fantastic4.errors import FantasticError
+from fantastic4.formats.beats import to_beats
+from fantastic4.selection import candidates
+
+DENSITIES = (0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.7, 1.0)
+"""Shares of non-zero codes at which curves are measured."""
+
+
+def draw_codes(
+    rng: np.random.Generator, shape: tuple[int, int, int], density: float, names: int
+) -> np.ndarray:
+    """Return random codes with ``names`` non-zero values, larger ones rarer as in trained layers.
+
+    Each further value is 0.6 times as frequent as the one before.
+    """
+    shares = 0.6 ** np.arange(names)
+    codes = rng.choice(np.arange(1, names + 1), shape, p=shares / shares.sum()).astype(np.uint8)
+    codes[rng.random(shape) >= density] = 0
+    return codes
+
+
+def curve(
+    cfg: CoreConfig, names: int, densities: tuple[float, ...] = DENSITIES, seed: int = 0
+) -> list[dict[str, Any]]:
+    """Return the weight bits of a 512 x 512 layer in each format, and its entropy, per weight.
+
+    Parameters
+    ----------
+    cfg : CoreConfig
+        Geometry; its formats.
+    names : int
+        Non-zero values in use, 1..15.
+    densities : tuple of float
+    seed : int
+    """
+    rng = np.random.default_rng(seed)
+    rows = []
+    for density in densities:
+        codes = draw_codes(rng, (1, 512, 512), density, names)
+        found = candidates(to_beats(codes, cfg))
+        rows.append(
+            {
+                "density": float(np.count_nonzero(codes) / codes.size),
+                "entropy": code_entropy(codes),
+                "bits_per_weight": {
+                    choice.format.name.lower(): choice.words * cfg.word_width / codes.size
+                    for choice in found
+                },
+            }
+        )
+    return rows
+
+
+def plot(curves: dict[str, list[dict[str, Any]]], path: Path) -> None:
+    """Draw the curves, one panel for each number of non-zero values, into ``path``.
+
+    Raises
+    ------
+    FantasticError
+        If matplotlib is not installed.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ModuleNotFoundError:
+        raise FantasticError("plots need matplotlib: pip install 'fantastic4[plot]'") from None
+
+    figure = Figure(figsize=(4 * len(curves), 4), layout="constrained")
+    panels = figure.subplots(1, len(curves), sharey=True, squeeze=False)[0]
+    for panel, (names, points) in zip(panels, curves.items(), strict=True):
+        density = [point["density"] for point in points]
+        for name in sorted({name for point in points for name in point["bits_per_weight"]}):
+            bits = [point["bits_per_weight"].get(name) for point in points]
+            panel.plot(density, bits, label=name)
+        panel.plot(density, [p["entropy"] for p in points], "k--", label="first-order entropy")
+        panel.set(title=f"{names} non-zero values", xlabel="density", xlim=(0, 1), ylim=(0, 4.2))
+        panel.grid(alpha=0.3)
+    panels[0].set_ylabel("bits a weight, words alone")
+    panels[-1].legend(fontsize=8)
+    figure.savefig(path, dpi=110)

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""When decoders offer their beats: exact models of their timing.
+
+All banks of a core work in lock step: they begin a layer together, and a beat is taken from all of
+them in the same clock. So what one bank cannot offer, none is taken.
+"""
+
+from typing import Protocol
+
+import numpy as np
+
+from fantastic4.formats import bitmask, csr
+from fantastic4.formats.params import Params
+from fantastic4.layout import Format
+
+BEAT_TO_COMMAND = 2
+"""Clocks from the last beat of a layer being taken to the next layer's command."""
+
+
+class Pace(Protocol):
+    """When the beats of one layer are offered."""
+
+    steady: bool
+    """From its second beat on, a beat is offered in the clock after the one before was taken."""
+
+    def offered(self, beat: int, command: int, taken: int) -> int:
+        """Return the clock in which all banks offer ``beat``.
+
+        ``command`` is the clock of the layer's command, ``taken`` that in which the beat before
+        was taken. To be called for beat after beat.
+        """
+        ...
+
+
+class SteadyPace:
+    """A decoder that offers a beat a clock, ``first`` clocks behind the command."""
+
+    steady = True
+
+    def __init__(self, first: int):
+        self.first = first
+
+    def offered(self, beat: int, command: int, taken: int) -> int:
+        """See ``Pace``."""
+        return command + self.first if beat == 0 else taken + 1
+
+
+class PausingPace(SteadyPace):
+    """The same with pauses of a clock in front of some beats."""
+
+    steady = False
+
+    def __init__(self, first: int, pauses: np.ndarray):
+        super().__init__(first)
+        self.pauses = pauses
+
+    def offered(self, beat: int, command: int, taken: int) -> int:
+        """See ``Pace``."""
+        return super().offered(beat, command, taken) + int(self.pauses[beat])
+
+
+class QueuePace:
+    """CSR: a token a clock fills a queue of items, each a beat and the empty ones behind it."""
+
+    steady = False
+
+    def __init__(self, banks: list[tuple[np.ndarray, np.ndarray]]):
+        self.clocks = [clocks for clocks, _ in banks]
+        self.begins = [
+            dict(zip((np.cumsum(beats) - beats).tolist(), range(len(beats)), strict=True))
+            for _, beats in banks
+        ]
+        self.leaves: list[list[int]] = [[] for _ in banks]
+        self.pushed = [0] * len(banks)
+
+    def offered(self, beat: int, command: int, taken: int) -> int:
+        """See ``Pace``."""
+        latest = 0 if beat == 0 else taken + 1
+        for bank, begins in enumerate(self.begins):
+            item = begins.get(beat)
+            if item is None:
+                continue
+            leaves = self.leaves[bank]
+            before = command + csr.FIRST_TOKEN - 1 if item == 0 else self.pushed[bank]
+            if item >= csr.QUEUE:
+                before = max(before, leaves[item - csr.QUEUE])
+            self.pushed[bank] = before + int(self.clocks[bank][item])
+            leaves.append(max(self.pushed[bank] + 1, taken if beat else 0))
+            latest = max(latest, leaves[-1] + 1)
+        return latest
+
+
+def first_beat(kind: Format, lanes: int) -> int:
+    """Return the clocks from a command to the first beat, for decoders that have a fixed one."""
+    levels = max(1, lanes.bit_length() - 1)
+    return {Format.DENSE: 1, Format.TERNARY: 3, Format.TERNARY5: 4, Format.BITMASK: 18 + levels}[
+        kind
+    ]
+
+
+def make_pace(kind: Format, params: Params, lanes: int, beats: np.ndarray | None) -> Pace:
+    """Return the pace of a layer.
+
+    ``beats``, uint8 ``(banks, count, lanes)``, are needed unless ``is_fixed``.
+    """
+    if kind == Format.CSR:
+        assert beats is not None
+        tokens = csr.Params(params.width, params.gap, params.palette)
+        return QueuePace([csr.items(bank, tokens) for bank in beats])
+    first = first_beat(kind, lanes)
+    if is_fixed(kind, params):
+        return SteadyPace(first)
+    assert beats is not None
+    pauses = np.any([bitmask.pauses(bank, params) for bank in beats], axis=0)
+    return PausingPace(first, pauses) if pauses.any() else SteadyPace(first)
+
+
+def is_fixed(kind: Format, params: Params) -> bool:
+    """Return whether the pace does not depend on the weights."""
+    return kind != Format.CSR and not (kind == Format.BITMASK and params.width == 4)

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which format stores a layer in the fewest bits."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from fantastic4.config import CoreConfig
+from fantastic4.errors import PackError
+from fantastic4.formats import FORMATS
+from fantastic4.formats.params import Params
+from fantastic4.layout import Format
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A format that can store a layer.
+
+    Parameters
+    ----------
+    format : Format
+    params : Params
+    words : int
+        Weight words of all banks.
+    """
+
+    format: Format
+    params: Params
+    words: int
+
+
+def candidates(beats: np.ndarray, formats: tuple[Format, ...] | None = None) -> list[Choice]:
+    """Return the formats that can express ``beats``, the one with the fewest words first.
+
+    Takes uint8 ``(banks, count, lanes)``; of equals, the simpler decoder comes first.
+    """
+    found = []
+    for kind in sorted(FORMATS if formats is None else formats):
+        module = FORMATS[kind]
+        params = module.choose(beats)
+        if params is not None:
+            words = sum(module.word_count(bank, params) for bank in beats)
+            found.append(Choice(kind, params, words))
+    return sorted(found, key=lambda choice: choice.words)
+
+
+def select(beats: np.ndarray, cfg: CoreConfig, name: str, forced: Format | None = None) -> Choice:
+    """Return how a core of configuration ``cfg`` stores layer ``name``.
+
+    Raises
+    ------
+    PackError
+        If the configuration does not decode the format that is forced, if that format cannot
+        express the codes, or if no format of the configuration can.
+    """
+    offered = formats_of(cfg)
+    if forced is not None and forced not in offered:
+        raise PackError(
+            f"config {cfg.name} does not decode {forced.name.lower()}; it decodes "
+            f"{', '.join(cfg.formats)}"
+        )
+    found = candidates(beats, offered if forced is None else (forced,))
+    if not found:
+        used = ", ".join(str(code) for code in np.unique(beats))
+        tried = cfg.formats if forced is None else (forced.name.lower(),)
+        raise PackError(
+            f"layer {name!r}: {' and '.join(tried)} cannot express its codes ({used}): take a "
+            "configuration that decodes dense or bitmask"
+        )
+    return found[0]
+
+
+def formats_of(cfg: CoreConfig) -> tuple[Format, ...]:
+    """Return the formats that ``cfg`` lists."""
+    return tuple(Format[name.upper()] for name in cfg.formats)
+
+
+def find_format(name: str) -> Format:
+    """Return the format called ``name``; raise ``PackError`` if there is none."""
+    try:
+        return Format[name.upper()]
+    except KeyError:
+        known = ", ".join(kind.name.lower() for kind in FORMATS)
+        raise PackError(f"there is no format {name!r}; choose one of {known}") from None
