@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from fantastic4.cli import COMMANDS, app, subcommand
-from fantastic4.config import CONFIGS
+from fantastic4.config import ALL_FORMATS, CONFIGS
 from fantastic4.version import __version__
 
 ROOT = Path(__file__).parents[1]
@@ -65,6 +65,8 @@ def test_readme_lists_every_core_as_it_is():
         assert cells[2] == f"{cfg.lanes} × {cfg.engines}"
         sizes = (cfg.dense_weights, cfg.max_inputs, cfg.max_hidden)
         assert cells[3:6] == [f"{size:,}" for size in sizes]
+        formats = "all" if cfg.formats == ALL_FORMATS else ", ".join(cfg.formats)
+        assert cells[6:8] == [str(cfg.bank_lanes), formats]
 
 
 def test_changelog_knows_this_version():
@@ -130,6 +132,11 @@ def test_make_run_and_make_test_do_what_they_say(elsewhere):
 def test_make_verilog_writes_every_core(elsewhere):
     said = make("-n", "verilog", folder=elsewhere).stdout
     assert f"for config in {' '.join(CONFIGS)}; do" in said
+
+
+def test_make_formats_measures_into_the_documents(elsewhere):
+    said = make("-n", "formats", folder=elsewhere).stdout
+    assert said.rstrip().endswith("fantastic4 formats --synth -o docs")
 
 
 def test_make_setup_twice_does_nothing_the_second_time(elsewhere):

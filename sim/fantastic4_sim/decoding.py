@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from fantastic4.formats.params import Params
+from fantastic4.layout import Format
+from fantastic4_hw.decoder.select import PALETTE_FORMATS
+from fantastic4_hw.decoder.signature import BEATS_WIDTH
 from fantastic4_sim.bench import simulate
 from fantastic4_sim.streams import keeps_promise
-
-ROUND = 20
-"""Clocks between two commands at least."""
 
 QUIET = 40
 """Clocks behind the last beat in which no other may follow."""
@@ -33,6 +34,8 @@ class Record:
 
     taken: int = -1
     """The command was taken."""
+    ready: int = -1
+    """All beats having been handed on, the next command could have been taken."""
     offered: list[int] = field(default_factory=list)
     """A beat was first offered."""
     handed: list[int] = field(default_factory=list)
@@ -54,8 +57,8 @@ class Trace:
         return np.array(self.layers[layer].beats, np.uint8)
 
 
-Layers = Sequence[tuple[Any, int]]
-"""Parameters with ``width``, ``gap`` and ``palette``, and number of beats, of each layer."""
+Layers = Sequence[tuple[Params, int]]
+"""Parameters and number of beats of each layer."""
 
 
 def run_layers(
@@ -64,14 +67,16 @@ def run_layers(
     words: Iterator[int],
     gaps: Gaps | None = None,
     *,
+    formats: Sequence[Format] | None = None,
     cut: tuple[Layers, Iterator[int], int] | None = None,
     seed: int = 0,
     timeout_cycles: int = 100_000,
 ) -> Trace:
     """Give ``dut`` a command a layer, and ``words`` as it asks for them, until all beats are out.
 
-    A command is offered at the earliest 20 clocks behind the one before, so that the palette can
-    go round; for some clocks behind the last beat it is checked that no other follows.
+    Everything else is as ``LayerFeed`` has it: a command is offered once it can be taken, and its
+    payload stays until the next one; the palette follows it; ``open`` lasts until the last beat.
+    For some clocks behind the last beat it is checked that no other follows.
 
     Parameters
     ----------
@@ -80,8 +85,13 @@ def run_layers(
     words : iterator of int
         Where it ends, no more words are offered.
     gaps : Gaps, optional
+    formats : sequence of Format, optional
+        Of each layer, for a decoder of several; those without a palette are given none.
     cut : (Layers, iterator of int, int), optional
-        Layers and words to begin with, given up by ``start`` after so many beats.
+        Layers and words to begin with, given up by ``start`` after so many beats. They are of the
+        first of ``formats``.
+    seed : int
+        Of the pauses.
     """
     trace = Trace([Record() for _ in layers])
     driver = _Driver(dut, gaps or Gaps(), random.Random(f"run_layers {seed}"))
@@ -89,9 +99,11 @@ def run_layers(
     async def run_layers_testbench(ctx: Any) -> None:
         if cut is not None:
             early, early_words, beats = cut
-            await driver.run(ctx, early, early_words, Trace([Record() for _ in early]), beats)
+            before = Trace([Record() for _ in early])
+            kinds = None if formats is None else [formats[0]] * len(early)
+            await driver.run(ctx, early, kinds, early_words, before, beats)
             await driver.restart(ctx)
-        await driver.run(ctx, layers, words, trace, None)
+        await driver.run(ctx, layers, formats, words, trace, None)
 
     simulate(
         dut,
@@ -102,47 +114,66 @@ def run_layers(
     return trace
 
 
+def command_of(params: Params, count: int, kind: Format = Format.DENSE) -> dict[str, int]:
+    """Return the command of a layer of ``count`` beats."""
+    return {
+        "format": kind,
+        "width": params.width,
+        "gap": params.gap,
+        "beats": count,
+        "last": (count - 1) % (1 << BEATS_WIDTH),
+        "blocks": -(-count // 4),
+    }
+
+
 class _Driver:
     """Drives all ports of a decoder, clock by clock."""
 
     def __init__(self, dut: Any, gaps: Gaps, dice: random.Random):
         self.dut, self.gaps, self.dice = dut, gaps, dice
-        self.clock, self.index = 0, dice.randrange(16)
+        self.clock = 0
 
     async def run(
-        self, ctx: Any, layers: Layers, words: Iterator[int], trace: Trace, stop: int | None
+        self,
+        ctx: Any,
+        layers: Layers,
+        formats: Sequence[Format] | None,
+        words: Iterator[int],
+        trace: Trace,
+        stop: int | None,
     ) -> None:
         dut, gaps, dice = self.dut, self.gaps, self.dice
-        given, wait, quiet, total = 0, 0, 0, 0
+        given, quiet, total = 0, 0, 0
+        left = 0  # beats of the layer that have not been handed on
         word: int | None = None
-        palette: tuple[int, ...] = (0,) * 16
-        offering, new_beat = False, True
+        entries: Iterator[dict[str, int]] = iter(())
+        new_beat = True
         while quiet < QUIET:
-            if (
-                not offering
-                and given < len(layers)
-                and wait <= 0
-                and dice.random() >= gaps.commands
-            ):
-                params, count = layers[given]
-                fields = {"format": 0, "width": params.width, "gap": params.gap, "beats": count}
-                ctx.set(dut.command.payload, fields)
-                palette, offering = params.palette, True
-            ctx.set(dut.command.valid, offering)
+            ctx.set(dut.open, left > 0)
+            ctx.set(dut.entry, next(entries, None) or self._no_entry())
             if word is None and dice.random() >= gaps.words:
                 word = next(words, None)
             ctx.set(dut.i.valid, word is not None)
             ctx.set(dut.i.payload, dice.getrandbits(4 * dut.lanes) if word is None else word)
             ready = dice.random() >= gaps.beats
             ctx.set(dut.o.ready, ready)
-            ctx.set(dut.entry, {"index": self.index, "code": palette[self.index]})
-            *_, command_ready, word_ready, valid, payload, fault = await ctx.tick().sample(
-                dut.command.ready, dut.i.ready, dut.o.valid, dut.o.payload, dut.fault
+
+            idle = ctx.get(dut.command.ready)
+            assert not (idle and left), "a command may be taken before the layer is done"
+            if idle and given and trace.layers[given - 1].ready < 0:
+                trace.layers[given - 1].ready = self.clock
+            offering = idle and given < len(layers) and dice.random() >= gaps.commands
+            ctx.set(dut.command.valid, offering)
+            if offering:
+                kind = Format.DENSE if formats is None else formats[given]
+                ctx.set(dut.command.payload, command_of(*layers[given], kind))
+
+            *_, word_ready, valid, payload, fault = await ctx.tick().sample(
+                dut.i.ready, dut.o.valid, dut.o.payload, dut.fault
             )
             if valid:
-                assert given, "a beat before the first command"
+                assert left, "more beats than the command says"
                 record = trace.layers[given - 1]
-                assert len(record.beats) < layers[given - 1][1], "more beats than the command says"
                 if new_beat:
                     record.offered.append(self.clock)
                 new_beat = ready
@@ -150,29 +181,37 @@ class _Driver:
                     record.handed.append(self.clock)
                     record.beats.append([int(payload[lane]) for lane in range(dut.lanes)])
                     total += 1
+                    left -= 1
             if fault:
                 trace.layers[given - 1].faults += 1
             if word is not None and word_ready:
                 word = None
                 trace.words += 1
-            if offering and command_ready:
-                done = given == 0 or len(trace.layers[given - 1].beats) == layers[given - 1][1]
-                assert done, "a command was taken before the layer was done"
+            if offering:
+                params, left = layers[given]
                 trace.layers[given].taken = self.clock
-                given, offering, wait = given + 1, False, ROUND
-            wait -= 1
+                if formats is None or formats[given] in PALETTE_FORMATS:
+                    entries = palette_of(params)
+                given += 1
             self.clock += 1
-            self.index = (self.index + 1) % 16
             if total == stop:
                 return
-            complete = given == len(layers) and len(trace.layers[-1].beats) == layers[-1][1]
-            quiet = quiet + 1 if complete else 0
+            quiet = quiet + 1 if given == len(layers) and not left else 0
+
+    def _no_entry(self) -> dict[str, int]:
+        return {"index": self.dice.randrange(16), "code": self.dice.randrange(16), "write": 0}
 
     async def restart(self, ctx: Any) -> None:
+        """Say ``start`` for a clock, whatever else is going on in it."""
         dut = self.dut
         ctx.set(dut.command.valid, 0)
-        ctx.set(dut.i.valid, 0)
         ctx.set(dut.o.ready, 1)
         ctx.set(dut.start, 1)
         await ctx.tick()
         ctx.set(dut.start, 0)
+        self.clock += 1
+
+
+def palette_of(params: Params) -> Iterator[dict[str, int]]:
+    """Give the palette, entry by entry."""
+    return iter([{"index": n, "code": code, "write": 1} for n, code in enumerate(params.palette)])

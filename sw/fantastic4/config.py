@@ -33,6 +33,14 @@ MAX_BANK_LANES = 8
 ALL_FORMATS = ("dense", "ternary", "ternary5", "bitmask", "csr")
 """Names of the formats there are."""
 
+_BANK_LANES = {"ternary5": (4, 8), "bitmask": (1, 2, 4, 8), "csr": (4, 8)}
+"""Lanes of a bank that formats can do with, unless any."""
+
+
+def formats_for(bank_lanes: int) -> tuple[str, ...]:
+    """Return the names of the formats that banks of so many lanes can have."""
+    return tuple(name for name in ALL_FORMATS if bank_lanes in _BANK_LANES.get(name, (bank_lanes,)))
+
 
 @dataclass(frozen=True)
 class CoreConfig:
@@ -118,6 +126,12 @@ class CoreConfig:
                     f"config {self.name}: lanes must be a multiple of {field} "
                     f"({getattr(self, field)}), not {self.lanes!r}"
                 )
+        possible = formats_for(self.bank_lanes)
+        if not self.formats or set(self.formats) - set(possible):
+            raise FantasticError(
+                f"config {self.name}: formats must be some of {', '.join(possible)} with "
+                f"{self.bank_lanes} lanes a bank, not {', '.join(self.formats) or 'none'}"
+            )
         if self.engines * self.banks > MAX_BANKS:
             raise FantasticError(
                 f"config {self.name}: engines times banks must be 1..{MAX_BANKS}, "
@@ -212,6 +226,7 @@ BASE = CoreConfig(
     basis_depth=2048,
     input_chunks=64,
     hidden_chunks=64,
+    formats=("dense", "bitmask"),
 )
 
 CONFIGS = {cfg.name: cfg for cfg in (TINY, SMALL, BASE)}

@@ -10,7 +10,7 @@ from fantastic4.image import Image
 from fantastic4.layout import LAYER, Format
 from fantastic4.network import IntegerLayer, Network
 from fantastic4.pack import geometry_config, unpack
-from fantastic4.selection import candidates
+from fantastic4.selection import candidates, formats_of
 from fantastic4.timing import Timing, timing
 
 __all__ = [
@@ -80,7 +80,10 @@ def storage(image: Image) -> list[LayerBits]:
     for layer, record in zip(network.layers, image.layers, strict=True):
         tiles = layer.planes * cfg.tiles(layer.in_features)
         entries = tiles * (layer.out_features if record["per_row"] else 1)
-        words = {choice.format: choice.words for choice in candidates(to_beats(layer.codes, cfg))}
+        words = {
+            choice.format: choice.words
+            for choice in candidates(to_beats(layer.codes, cfg), formats_of(cfg))
+        }
         bits = {kind.name.lower(): count * cfg.word_width for kind, count in words.items()}
         weight_bits = bits[Format(record["format"]).name.lower()]
         found.append(

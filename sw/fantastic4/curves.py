@@ -10,10 +10,17 @@ from fantastic4.config import CoreConfig
 from fantastic4.cost import code_entropy
 from fantastic4.errors import FantasticError
 from fantastic4.formats.beats import to_beats
-from fantastic4.selection import candidates
+from fantastic4.selection import candidates, formats_of, select
 
 DENSITIES = (0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.7, 1.0)
 """Shares of non-zero codes at which curves are measured."""
+
+
+FINE = tuple(percent / 100 for percent in range(1, 101))
+"""Densities at which ranges are looked for."""
+
+FAR = 1.25
+"""Bits over the entropy that count as far from it."""
 
 
 def draw_codes(
@@ -34,6 +41,8 @@ def curve(
 ) -> list[dict[str, Any]]:
     """Return the weight bits of a 512 x 512 layer in each format, and its entropy, per weight.
 
+    ``packed`` is the format that the packer takes.
+
     Parameters
     ----------
     cfg : CoreConfig
@@ -47,11 +56,13 @@ def curve(
     rows = []
     for density in densities:
         codes = draw_codes(rng, (1, 512, 512), density, names)
-        found = candidates(to_beats(codes, cfg))
+        beats = to_beats(codes, cfg)
+        found = candidates(beats, formats_of(cfg))
         rows.append(
             {
                 "density": float(np.count_nonzero(codes) / codes.size),
                 "entropy": code_entropy(codes),
+                "packed": select(beats, cfg, "curve").format.name.lower(),
                 "bits_per_weight": {
                     choice.format.name.lower(): choice.words * cfg.word_width / codes.size
                     for choice in found
@@ -59,6 +70,20 @@ def curve(
             }
         )
     return rows
+
+
+def far_ranges(points: list[dict[str, Any]], densities: tuple[float, ...]) -> list[list[float]]:
+    """Return the ranges of ``densities`` in which what the packer takes is far over the entropy."""
+    ranges: list[list[float]] = []
+    inside = False
+    for density, point in zip(densities, points, strict=True):
+        far = point["bits_per_weight"][point["packed"]] > FAR * point["entropy"]
+        if far and not inside:
+            ranges.append([density, density])
+        elif far:
+            ranges[-1][1] = density
+        inside = far
+    return ranges
 
 
 def plot(curves: dict[str, list[dict[str, Any]]], path: Path) -> None:
@@ -85,5 +110,6 @@ def plot(curves: dict[str, list[dict[str, Any]]], path: Path) -> None:
         panel.set(title=f"{names} non-zero values", xlabel="density", xlim=(0, 1), ylim=(0, 4.2))
         panel.grid(alpha=0.3)
     panels[0].set_ylabel("bits a weight, words alone")
-    panels[-1].legend(fontsize=8)
+    lines = {line.get_label(): line for panel in panels for line in panel.get_lines()}
+    figure.legend(list(lines.values()), list(lines), loc="outside lower center", ncols=len(lines))
     figure.savefig(path, dpi=110)

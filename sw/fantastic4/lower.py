@@ -22,6 +22,7 @@ from fantastic4.config import BASIS_COUNT
 from fantastic4.errors import ModelError
 from fantastic4.model import Layer, Mlp
 from fantastic4.network import MAX_SHIFT, InputQuant, IntegerLayer, Network
+from fantastic4.recode import recode
 
 ACC_BITS = 36
 BASIS_MAX = (1 << 15) - 1
@@ -63,7 +64,7 @@ def lower(
     layers, digits = [], 0
     for number, (layer, scale, zero_point) in enumerate(_inputs(model), 1):
         integers, digits = lower_layer(layer, f"fc{number}", scale, zero_point, acc_bits)
-        layers.append(integers)
+        layers.append(recode(integers))
     kept = dict(metadata or {}) | {"logit_scale": 2.0**-digits}
     return Network(tuple(layers), quant, tuple(classes), kept)
 

@@ -115,6 +115,19 @@ def make_pace(kind: Format, params: Params, lanes: int, beats: np.ndarray | None
     return PausingPace(first, pauses) if pauses.any() else SteadyPace(first)
 
 
+def stalls(pace: Pace, beats: int) -> int:
+    """Return the clocks in which an array that takes every beat at once waits for ``beats``.
+
+    The decoders have had all the time to begin.
+    """
+    taken, waited = 0, 0
+    for beat in range(beats):
+        offered = max(pace.offered(beat, -(10**9), taken), taken + 1)
+        waited += offered - taken - 1
+        taken = offered
+    return waited
+
+
 def is_fixed(kind: Format, params: Params) -> bool:
     """Return whether the pace does not depend on the weights."""
     return kind != Format.CSR and not (kind == Format.BITMASK and params.width == 4)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from fantastic4.bounds import accumulator_bounds, output_bounds
-from fantastic4.config import BASIS_COUNT, CoreConfig
+from fantastic4.config import BASIS_COUNT, CoreConfig, formats_for
 from fantastic4.errors import FantasticError, ImageError, PackError
 from fantastic4.formats import FORMATS
 from fantastic4.formats.beats import beat_count, from_beats, row_of, to_beats
@@ -195,6 +195,7 @@ def geometry_config(image: Image) -> CoreConfig:
         hidden_chunks=max(1, image.needs["hidden_chunks"]),
         input_width=1,
         bank_lanes=shape["bank_lanes"],
+        formats=formats_for(shape["bank_lanes"]),
         external_weights=bool(shape["external"]),
     )
 

@@ -100,9 +100,13 @@ class Ec4t:
     ----------
     gamma : float
         Strength of the entropy term, 0 (nearest centroid) to 1 (an outermost cluster empties).
+    values : int
+        Non-zero values a layer may use, 1..15: those that most weights take, the others are
+        emptied. Few values have short names in the chip's compact formats.
     """
 
     gamma: float
+    values: int = CODES - 1
 
     def init_basis(self, weight: Tensor) -> Tensor:
         """Return ``Δ·(1, 2, 4, -8)``, whose codebook reaches the 99.9 percentile of |W|."""
@@ -113,9 +117,15 @@ class Ec4t:
         """Return ``argmin_c (w - w_c)² - λ log2 P_c`` with ``λ = γ·δ·λmax``, P_c by nearest."""
         w = weight.detach().numpy()
         centroids = codebook(basis.detach()).double().numpy()
-        decision = decide(centroids, np.zeros(CODES))
+        cost = np.zeros(CODES)
+        decision = decide(centroids, cost)
         if self.gamma > 0:
             p = probabilities(decision.counts(w))
             limit = strength_limit(float(w.min()), float(w.max()), centroids, p)
-            decision = decide(centroids, code_cost(self.gamma * share * limit, p))
+            cost = code_cost(self.gamma * share * limit, p)
+            decision = decide(centroids, cost)
+        if self.values < CODES - 1:
+            used = decision.counts(w)[1:]
+            cost[1 + np.argsort(-used, kind="stable")[self.values :]] = np.inf
+            decision = decide(centroids, cost)
         return torch.from_numpy(decision(w))

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Seeded random integer networks, extremes included: what tests and benchmarks run on."""
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -18,16 +19,18 @@ def random_layer(
     planes: int = 1,
     per_row: bool = False,
     density: float = 0.5,
+    names: int = 15,
     extreme: bool = False,
     logits: bool = False,
     name: str = "layer",
 ) -> IntegerLayer:
     """Return a layer with random codes, of which a share ``density`` is not zero.
 
+    Codes that are not zero are 1 to ``names``.
     ``extreme`` draws the basis from the ends of its range. The rounding shift is chosen so that
     outputs spread over, and beyond, the clamp.
     """
-    codes = rng.integers(1, 16, (planes, out_features, in_features), np.uint8)
+    codes = rng.integers(1, names + 1, (planes, out_features, in_features), np.uint8)
     codes[rng.random(codes.shape) >= density] = 0
     shape = (out_features if per_row else 1, planes, BASIS_COUNT)
     if extreme:
@@ -53,10 +56,15 @@ def random_network(
     widths: list[int],
     *,
     extreme: bool = False,
-    density: float | None = None,
+    density: float | Sequence[float] | None = None,
+    names: Sequence[int] = (15,),
     logits: bool = True,
 ) -> Network:
-    """Return a network of ``len(widths) - 1`` layers; planes and kind of basis vary by layer."""
+    """Return a network of ``len(widths) - 1`` layers; planes and kind of basis vary by layer.
+
+    ``density``, if it is several, and ``names`` go round with the layers.
+    """
+    densities = [density] if isinstance(density, float) else density
     layers = []
     last = len(widths) - 2
     for index, (columns, rows) in enumerate(pairwise(widths)):
@@ -67,7 +75,8 @@ def random_network(
                 rows,
                 planes=int(rng.choice([1, 1, 1, 2])),
                 per_row=bool(rng.integers(2)),
-                density=float(rng.uniform(0, 1)) if density is None else density,
+                density=densities[index % len(densities)] if densities else float(rng.uniform(0, 1)),
+                names=names[index % len(names)],
                 extreme=extreme,
                 logits=logits and index == last,
                 name=f"layer{index}",

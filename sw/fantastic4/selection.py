@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which format stores a layer in the fewest bits."""
+"""Which format stores a layer in the fewest bits without making the array wait."""
 
 from dataclasses import dataclass
 
@@ -10,6 +10,11 @@ from fantastic4.errors import PackError
 from fantastic4.formats import FORMATS
 from fantastic4.formats.params import Params
 from fantastic4.layout import Format
+from fantastic4.pace import is_fixed, make_pace, stalls
+
+
+MAX_STALLS = 0.05
+"""Clocks a beat that a format may make the array wait; above that a larger one is taken."""
 
 
 @dataclass(frozen=True)
@@ -29,13 +34,13 @@ class Choice:
     words: int
 
 
-def candidates(beats: np.ndarray, formats: tuple[Format, ...] | None = None) -> list[Choice]:
-    """Return the formats that can express ``beats``, the one with the fewest words first.
+def candidates(beats: np.ndarray, formats: tuple[Format, ...]) -> list[Choice]:
+    """Return those of ``formats`` that can express ``beats``, the one with the fewest words first.
 
     Takes uint8 ``(banks, count, lanes)``; of equals, the simpler decoder comes first.
     """
     found = []
-    for kind in sorted(FORMATS if formats is None else formats):
+    for kind in sorted(formats):
         module = FORMATS[kind]
         params = module.choose(beats)
         if params is not None:
@@ -67,7 +72,19 @@ def select(beats: np.ndarray, cfg: CoreConfig, name: str, forced: Format | None 
             f"layer {name!r}: {' and '.join(tried)} cannot express its codes ({used}): take a "
             "configuration that decodes dense or bitmask"
         )
+    for choice in found:
+        if forced is not None or _keeps_up(choice, beats, cfg):
+            return choice
     return found[0]
+
+
+def _keeps_up(choice: Choice, beats: np.ndarray, cfg: CoreConfig) -> bool:
+    """Return whether the decoder hardly ever makes the array wait."""
+    if is_fixed(choice.format, choice.params):
+        return True
+    pace = make_pace(choice.format, choice.params, cfg.bank_lanes, beats)
+    count = beats.shape[1]
+    return pace.steady or stalls(pace, count) <= MAX_STALLS * count
 
 
 def formats_of(cfg: CoreConfig) -> tuple[Format, ...]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from fantastic4.config import CoreConfig
+from fantastic4.config import CoreConfig, formats_for
 
 
 @pytest.fixture
@@ -21,7 +21,10 @@ def geometry() -> Callable[..., CoreConfig]:
             "input_chunks": 32,
             "hidden_chunks": 32,
             "input_width": 1,
+            "bank_lanes": next(size for size in range(8, 0, -1) if lanes % size == 0),
         }
-        return CoreConfig(f"{lanes}x{engines}", lanes, engines, **(settings | other))
+        settings |= other
+        settings.setdefault("formats", formats_for(settings["bank_lanes"]))
+        return CoreConfig(f"{lanes}x{engines}", lanes, engines, **settings)
 
     return make

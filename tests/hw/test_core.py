@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from fantastic4 import golden
-from fantastic4.config import CoreConfig
 from fantastic4.image import parse
 from fantastic4.layout import ErrorCode
 from fantastic4.network import InputQuant, IntegerLayer, Network
@@ -20,7 +19,7 @@ from fantastic4_sim.commands import Infer, InferReply, Load, LoadReply
 from fantastic4_sim.device import AmaranthDevice
 from fantastic4_sim.streams import get, keeps_promise, put
 
-GEOMETRIES = [(1, 1), (1, 8), (3, 2), (4, 3), (5, 1), (16, 2)]
+GEOMETRIES = [(1, 1), (1, 8), (3, 2), (4, 3), (5, 1), (12, 1), (16, 2)]
 
 
 def words_of(raw):
@@ -97,8 +96,9 @@ def test_two_models_one_after_the_other(rng, geometry, lanes, engines, stall):
         assert np.array_equal(inferred.best, expected.best)
         if not stall:
             predicted = timing(parse(load.image), cfg)
-            assert inferred.cycles.tolist() == [predicted.cycles] * 3
+            assert inferred.cycles.tolist() == [predicted.cycles, *[predicted.following] * 2]
             assert inferred.beats.tolist() == [predicted.beats] * 3
+            assert inferred.stalls[0] == predicted.stalls
 
 
 @pytest.mark.parametrize(("lanes", "engines"), [(4, 2), (3, 1)])
@@ -286,6 +286,7 @@ def test_interval_and_latency(rng, geometry):
         for network in cases:
             await send(ctx, dut.load, words_of(pack(network, cfg)))
             await wait_for(ctx, dut.status.loaded)
+            await ctx.tick().repeat(64)  # decoders have what they need for the first layer
             transfers = transfers_of(inputs(rng, 1, network.in_features)[0], 2)
             clock, sent, ends = 0, 0, []
             while len(ends) < 4:
@@ -332,10 +333,10 @@ def test_extremes(rng, geometry):
     assert result.best.tolist() == expected.best.tolist() == [0] * 5
 
 
-def test_result_queue_is_a_power_of_two_and_wide_enough():
+def test_result_queue_is_a_power_of_two_and_wide_enough(geometry):
     for lanes in (1, 4, 64, 512):
         for engines in (1, 2, 8, 32):
-            cfg = CoreConfig("x", lanes, engines, 64, 64, 64, 4, 4, input_width=1)
+            cfg = geometry(lanes, engines)
             depth = Core.result_depth(cfg)
             assert depth & depth - 1 == 0
             assert depth >= Core.row_latency(cfg) + 2 * engines

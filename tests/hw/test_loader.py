@@ -12,7 +12,7 @@ from fantastic4.randomnet import random_network
 from fantastic4_hw.loader import Loader
 from fantastic4_sim.bench import simulate
 
-GEOMETRIES = [(1, 1), (4, 2), (3, 3), (16, 2)]
+GEOMETRIES = [(1, 1), (4, 2), (3, 3), (16, 2), (12, 2)]
 
 
 def words_of(raw):
@@ -29,8 +29,7 @@ def resealed(words):
 def sections(words):
     """Return (kind, index, position of the section word, words of its records)."""
     found, at = [], HEADER_WORDS
-    lanes = words[2] & 0xFFF
-    record = {Section.LAYERS: LAYER_WORDS, Section.BASIS: 2, Section.WEIGHTS: -(-lanes // 8)}
+    record = {Section.LAYERS: LAYER_WORDS, Section.BASIS: 2}
     while True:
         head = SECTION.unpack(words[at])
         kind = Section(head["kind"])
@@ -64,8 +63,8 @@ class Memories:
     def __init__(self, dut):
         self.dut = dut
         self.ports = {"table": dut.write_table, "basis": dut.write_basis, "bias": dut.write_bias}
-        for engine, port in enumerate(dut.write_weights):
-            self.ports[f"weights_{engine}"] = port
+        for bank, port in enumerate(dut.write_weights):
+            self.ports[f"weights_{bank}"] = port
         self.clear()
 
     def clear(self):
@@ -89,10 +88,9 @@ class Memories:
             "basis": [int.from_bytes(x.tobytes(), "little") for x in image.basis],
             "bias": [int(x) & 0xFFFFFFFF for x in image.bias],
         }
-        for engine, bank in enumerate(image.weights):
-            mask = (1 << self.dut.cfg.word_width) - 1
-            words = [int.from_bytes(x.astype("<u4").tobytes(), "little") & mask for x in bank]
-            wanted[f"weights_{engine}"] = words
+        for index, bank in enumerate(image.weights):
+            assert int(bank.max()) >> self.dut.cfg.word_width == 0
+            wanted[f"weights_{index}"] = bank.tolist()
         return self.content == {name: dict(enumerate(words)) for name, words in wanted.items()}
 
 
@@ -132,7 +130,9 @@ def refusals(words, cfg):
         ("version 0", changed(words, 1, 0), ErrorCode.VERSION),
         ("lanes", changed(words, 2, words[2] ^ 1), ErrorCode.GEOMETRY),
         ("engines", changed(words, 2, words[2] ^ 1 << 12), ErrorCode.GEOMETRY),
-        ("tile", changed(words, 2, words[2] ^ 1 << 22), ErrorCode.GEOMETRY),
+        ("bank lanes", changed(words, 2, words[2] ^ 1 << 24), ErrorCode.GEOMETRY),
+        ("external", changed(words, 2, words[2] ^ 1 << 28), ErrorCode.GEOMETRY),
+        ("spare", changed(words, 2, words[2] ^ 1 << 31), ErrorCode.GEOMETRY),
         ("inputs", changed(words, 4, cfg.input_chunks + 1), ErrorCode.CAPACITY),
         ("hidden", changed(words, 4, 1 | cfg.hidden_chunks + 1 << 16), ErrorCode.CAPACITY),
         ("header length", changed(words, 3, words[3] + 1), ErrorCode.LENGTH),
@@ -146,8 +146,9 @@ def refusals(words, cfg):
         for wrong in {0, 1, 2, 3, 4, 5, 9, 15} - {kind}:
             bad = with_section(words, position, kind=wrong)[: position + 4]
             found.append((f"{kind.name} as kind {wrong}", bad, ErrorCode.SECTION))
-        bad = with_section(words, position, index=index + 1)
-        found.append((f"{kind.name} with another index", bad, ErrorCode.SECTION))
+        for wrong in (index + 1, index ^ 1 << 11):
+            bad = with_section(words, position, index=wrong)
+            found.append((f"{kind.name} with index {wrong}", bad, ErrorCode.SECTION))
         bad = with_section(words, position, count=0)
         found.append((f"empty {kind.name}", bad, ErrorCode.SECTION))
         depth = {
@@ -156,7 +157,7 @@ def refusals(words, cfg):
             Section.BIAS: cfg.row_depth,
             Section.WEIGHTS: cfg.weight_depth,
         }[kind]
-        for count in (depth + 1, (1 << 20) - 1):
+        for count in (depth + 1, (1 << 16) - 1):
             bad = with_section(words, position, count=count)[: position + 2]
             found.append((f"{kind.name} of {count} records", bad, ErrorCode.CAPACITY))
     found += [
@@ -164,7 +165,7 @@ def refusals(words, cfg):
         ("unknown behind WEIGHTS", with_section(words, meta, kind=9), ErrorCode.SECTION),
         ("second BIAS", with_section(words, meta, kind=Section.BIAS), ErrorCode.SECTION),
         ("END with records", with_section(words, end, count=1), ErrorCode.SECTION),
-        ("no END", [*words[:end], words[-1]], ErrorCode.SECTION),
+        ("no END", [*words[:end], 6, words[-1]], ErrorCode.SECTION),
         ("sections swapped", words[:basis] + words[bias:], ErrorCode.SECTION),
         ("word behind END", [*words[:-1], 0, words[-1]], ErrorCode.LENGTH),
         ("two words too long", [*words, 1, 2], ErrorCode.LENGTH),
@@ -230,6 +231,7 @@ def test_refuses_and_recovers(rng, geometry, lanes, engines):
     assert {code for _, _, code in cases} == set(ErrorCode) - {
         ErrorCode.NONE,
         ErrorCode.INPUT_LENGTH,
+        ErrorCode.WEIGHTS,
     }
 
 
@@ -357,3 +359,28 @@ def test_takes_a_word_a_clock_but_for_one_a_section(rng, geometry):
     simulate(dut, [testbench])
     written = [kind for kind, *_ in sections(words) if kind not in (Section.META, Section.END)]
     assert clocks == 1 + len(words) + len(written)
+
+
+@pytest.mark.parametrize("gap", [0.0, 0.5])
+def test_external_weights_have_no_sections(rng, geometry, gap):
+    """Such an image has none; one that has them, and one for a core with banks, is refused."""
+    inside = geometry(16, 2)
+    cfg = replace(inside, external_weights=True)
+    dut = Loader(cfg)
+    memories = Memories(dut)
+    network = random_network(rng, [9, 7, 3])
+    raw, other = pack(network, cfg), words_of(pack(network, inside))
+    assert parse(raw).weights == []
+    disguised = resealed(changed(other, 2, words_of(raw)[2]))
+
+    async def testbench(ctx):
+        ctx.set(dut.grant, 1)
+        for bad, code in ((other, ErrorCode.GEOMETRY), (disguised, ErrorCode.SECTION)):
+            await send(ctx, dut, bad, gap=gap, rng=rng)
+            assert state(ctx, dut) == (code, 0, 0)
+            memories.clear()
+            await send(ctx, dut, words_of(raw), gap=gap, rng=rng)
+            assert state(ctx, dut) == GOOD
+            assert memories.holds(raw)
+
+    simulate(dut, [testbench], checkers=[memories.watch])

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
+import itertools
+
 import pytest
 
 from fantastic4_hw.memories import WeightBank
 from fantastic4_sim.bench import simulate
-from fantastic4_sim.streams import keeps_promise, sink
+from fantastic4_sim.streams import keeps_promise, plain, sink
 
 
 async def fill(ctx, dut, words):
@@ -21,18 +23,24 @@ async def start(ctx, dut):
     ctx.set(dut.start, 0)
 
 
-def random_words(rng, cfg):
-    return [int.from_bytes(rng.bytes(cfg.word_width // 4)) >> cfg.word_width for _ in range(20)]
+def random_words(rng, cfg, count=20):
+    return rng.integers(0, 1 << cfg.word_width, count).tolist()
 
 
-@pytest.mark.parametrize("lanes", [1, 3, 4, 16])
+def round_and_round(words, count):
+    """The first ``count`` payloads behind ``start``."""
+    marked = [{"data": word, "first": int(at == 0)} for at, word in enumerate(words)]
+    return list(itertools.islice(itertools.cycle(marked), count))
+
+
+@pytest.mark.parametrize("lanes", [1, 3, 4, 8])
 @pytest.mark.parametrize("gap", [0.0, 0.5])
-def test_reads_from_the_start_again_and_again(rng, geometry, lanes, gap):
+def test_reads_round_and_round(rng, geometry, lanes, gap):
     """``start`` comes at any time, also while a word is being refused."""
     cfg = geometry(lanes, 1, weight_depth=20)
     dut = WeightBank(cfg)
     words = random_words(rng, cfg)
-    counts = [20, 0, 1, 7, 3, 20]
+    counts = [20, 0, 1, 7, 45, 3, 21]
     seen: list[list[int]] = []
 
     async def drive(ctx):
@@ -44,7 +52,27 @@ def test_reads_from_the_start_again_and_again(rng, geometry, lanes, gap):
             seen.append(found)
 
     simulate(dut, [drive])
-    assert seen == [words[:count] for count in counts]
+    assert seen == [round_and_round(words, count) for count in counts]
+
+
+@pytest.mark.parametrize("gap", [0.0, 0.4])
+def test_the_words_of_the_latest_image_go_round(rng, geometry, gap):
+    """Longer and shorter ones than before, from the whole memory down to a single word."""
+    cfg = geometry(4, 1, weight_depth=20)
+    dut = WeightBank(cfg)
+    images = [random_words(rng, cfg, size) for size in (3, 20, 7, 1, 2, 20, 19)]
+    seen: list[list[int]] = []
+
+    async def drive(ctx):
+        for words in images:
+            await fill(ctx, dut, words)
+            await start(ctx, dut)
+            found: list[int] = []
+            await sink(dut.o, 50, found, gap=gap, seed=len(words))(ctx)
+            seen.append(found)
+
+    simulate(dut, [drive])
+    assert seen == [round_and_round(words, 50) for words in images]
 
 
 @pytest.mark.parametrize("gap", [0.0, 0.5])
@@ -57,11 +85,7 @@ def test_keeps_its_promise(rng, geometry, gap):
     async def drive(ctx):
         await fill(ctx, dut, words)
         await start(ctx, dut)
-
-        async def both(ctx):
-            await sink(dut.o, 20, seen, gap=gap, late=True)(ctx)
-
-        await both(ctx)
+        await sink(dut.o, 50, seen, gap=gap, late=True)(ctx)
 
     # Words offered before the first start are none of its business.
     async def promise(ctx):
@@ -71,10 +95,11 @@ def test_keeps_its_promise(rng, geometry, gap):
         await keeps_promise(dut.o)(ctx)
 
     simulate(dut, [drive], checkers=[promise])
-    assert seen == words
+    assert seen == round_and_round(words, 50)
 
 
 def test_latency_and_rate(rng, geometry):
+    """One word a clock, also from the last to the first."""
     cfg = geometry(4, 1, weight_depth=20)
     dut = WeightBank(cfg)
     words = random_words(rng, cfg)
@@ -83,11 +108,12 @@ def test_latency_and_rate(rng, geometry):
     async def drive(ctx):
         await fill(ctx, dut, words)
         ctx.set(dut.o.ready, 1)
-        for clock in range(23):
+        for clock in range(63):
             ctx.set(dut.start, clock == 0)
             *_, valid, word = await ctx.tick().sample(dut.o.valid, dut.o.payload)
             if valid and clock:
-                seen.append((clock, word))
+                seen.append((clock, plain(word)))
 
     simulate(dut, [drive])
-    assert seen == [(dut.latency + k, words[k]) for k in range(20)]
+    expected = round_and_round(words, 60)
+    assert seen == [(dut.latency + k, word) for k, word in enumerate(expected)]

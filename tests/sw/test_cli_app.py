@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from fantastic4 import cli
 from fantastic4.cli import COMMANDS, app, common
+from fantastic4.config import BASE
 from fantastic4.errors import FantasticError
 
 HEAVY = ("torch", "amaranth", "numpy", "sklearn", "fantastic4_hw", "fantastic4_sim")
@@ -79,6 +80,8 @@ def test_version():
         (["train", "digits", "--epochs", "0"], "--epochs"),
         (["train", "digits", "--hidden", "30,x"], "widths must be numbers 1..4096"),
         (["demo", "--hidden", "5000"], "widths must be numbers 1..4096"),
+        (["formats", "--names", "2,16"], "must be numbers 1..15 and commas, not '2,16'"),
+        (["formats", "--lanes", "x"], "must be numbers 1..512 and commas, not 'x'"),
     ],
 )
 def test_wrong_use_is_exit_code_2_on_stderr(args, text):
@@ -93,6 +96,11 @@ def test_wrong_use_is_exit_code_2_on_stderr(args, text):
         (["verilog", "--config", "huge"], "there is no configuration 'huge'; choose one of tiny"),
         (["pack", "none.safetensors", "--config", "huge"], "there is no configuration 'huge'"),
         (["pack", "none.safetensors"], "none.safetensors"),
+        (
+            ["pack", "x", "--format", "zip"],
+            "there is no format 'zip'; choose one of dense, ternary",
+        ),
+        (["formats", "--config", "huge"], "there is no configuration 'huge'"),
         (["inspect", "none.f4"], "none.f4: No such file or directory"),
         (["run", "none.f4"], "none.f4: No such file or directory"),
         (["train", "nonsense"], "there is no data set 'nonsense'; choose one of digits, mnist"),
@@ -188,6 +196,8 @@ def test_configs_lists_every_core():
     rows = {row["name"]: row for row in json.loads(out)["configs"]}
     assert (code, err) == (0, "")
     assert rows["base"] | {"lanes": 64, "engines": 4, "weights": 524288} == rows["base"]
+    assert rows["tiny"]["bank_lanes"] == 4
+    assert rows["base"]["formats"] == list(BASE.formats)
 
 
 def test_parse_widths():

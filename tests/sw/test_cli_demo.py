@@ -125,7 +125,9 @@ class Faulty:
         outputs = found.outputs.copy()
         outputs[1, outputs[1].argmin()] -= 1
         ones = np.ones(len(x), np.int64)
-        return device.DeviceResult(outputs, found.best, 10 * ones, 9 * ones, 99, self.engine)
+        return device.DeviceResult(
+            outputs, found.best, 10 * ones, 9 * ones, 0 * ones, 99, self.engine
+        )
 
 
 def test_a_mismatch_is_reported_and_ends_with_1(image, monkeypatch, tmp_path):

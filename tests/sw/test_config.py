@@ -12,9 +12,10 @@ from fantastic4.errors import FantasticError
     [
         ("lanes", 1, 512),
         ("engines", 1, 256),
-        ("weight_depth", 2, 1 << 24),
-        ("row_depth", 1, 1 << 16),
-        ("basis_depth", 1, 1 << 20),
+        ("weight_depth", 2, (1 << 16) - 1),
+        ("row_depth", 1, (1 << 16) - 1),
+        ("basis_depth", 1, (1 << 16) - 1),
+        ("bank_lanes", 1, 8),
         ("input_chunks", 1, 4096),
         ("hidden_chunks", 1, 4096),
         ("input_width", 1, 4),
@@ -22,12 +23,15 @@ from fantastic4.errors import FantasticError
     ],
 )
 def test_ranges(field, low, high):
+    wide = dataclasses.replace(TINY, lanes=8, bank_lanes=1, formats=("dense",), input_width=1)
+    if field == "input_width":
+        wide = dataclasses.replace(wide, lanes=4)
     for value in (low, high):
-        dataclasses.replace(TINY, **{field: value})
+        dataclasses.replace(wide, **{field: value})
     for value in (low - 1, high + 1):
         found = rf"config tiny: {field} must be {low}\.\.{high}, not {value}"
         with pytest.raises(FantasticError, match=found):
-            dataclasses.replace(TINY, **{field: value})
+            dataclasses.replace(wide, **{field: value})
 
 
 def test_lanes_are_whole_transfers():
@@ -35,17 +39,39 @@ def test_lanes_are_whole_transfers():
         dataclasses.replace(TINY, input_width=3)
 
 
+def test_lanes_are_whole_banks():
+    with pytest.raises(FantasticError, match=r"lanes must be a multiple of bank_lanes \(3\)"):
+        dataclasses.replace(TINY, bank_lanes=3, formats=("dense",))
+
+
+def test_banks_are_counted():
+    with pytest.raises(FantasticError, match=r"engines times banks must be 1\.\.4096, not 4608"):
+        dataclasses.replace(BASE, lanes=512, bank_lanes=1, engines=9)
+
+
+def test_formats_suit_the_banks():
+    with pytest.raises(
+        FantasticError, match=r"formats must be some of dense, ternary with 5 lanes"
+    ):
+        dataclasses.replace(TINY, lanes=5, bank_lanes=5, formats=("dense", "bitmask"))
+    with pytest.raises(FantasticError, match=r"formats must be some of .*, not none"):
+        dataclasses.replace(TINY, formats=())
+
+
 def test_sums_of_a_tile_fit_a_multiplier():
     """A tile is whole chunks, at most 512 columns; its sum fits a signed 18-bit operand."""
     for lanes in range(1, MAX_TILE + 1):
-        check_widths(dataclasses.replace(TINY, lanes=lanes, input_width=1), lanes)
+        check_widths(
+            dataclasses.replace(TINY, lanes=lanes, bank_lanes=1, formats=("dense",)), lanes
+        )
 
 
 def check_widths(cfg, lanes):
     assert cfg.tile == cfg.tile_chunks * lanes <= MAX_TILE < cfg.tile + lanes
     assert cfg.tile * 255 < 1 << cfg.sum_width <= 1 << 17
     assert 1 << cfg.tree_levels >= lanes > (1 << cfg.tree_levels) // 2 or lanes == 1
-    assert 32 * cfg.word_transfers >= cfg.word_width == 4 * lanes > 32 * (cfg.word_transfers - 1)
+    assert cfg.banks * cfg.word_width == 4 * lanes
+    assert cfg.word_width <= 32
 
 
 def test_sizes():

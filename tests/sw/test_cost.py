@@ -13,6 +13,7 @@ from fantastic4.cost import (
     storage,
 )
 from fantastic4.image import parse
+from fantastic4.layout import LAYER, Format
 from fantastic4.network import InputQuant, IntegerLayer, Network
 from fantastic4.pack import pack
 
@@ -29,24 +30,26 @@ def network():
 
 def test_bits_of_a_small_network():
     """Layer a: 2 groups of 2 chunks, 2 engines, 16 bits a word; 3 basis entries, 3 biases."""
-    a, b = storage(parse(pack(network(), TINY)))
+    a, b = storage(parse(pack(network(), TINY, Format.DENSE)))
     assert (a.name, a.in_features, a.out_features, a.weights, a.format) == ("a", 5, 3, 15, "dense")
     assert a.weight_bits == 2 * 2 * 2 * 16
-    assert a.stored_bits == a.weight_bits + 3 * 64 + 3 * 32 + 128
+    assert a.stored_bits == a.weight_bits + 3 * 64 + 3 * 32 + LAYER.width
     assert a.bits_per_weight == a.stored_bits / 15
     assert a.density == 5 / 15
     # Layer b: one group of one chunk in each of 2 planes; one shared basis entry a plane.
     assert b.weight_bits == 2 * 2 * 16
-    assert b.stored_bits == b.weight_bits + 2 * 64 + 32 + 128
+    assert b.stored_bits == b.weight_bits + 2 * 64 + 32 + LAYER.width
     assert b.density == 3 / 6
     assert bits_per_weight([a, b]) == (a.stored_bits + b.stored_bits) / 18
 
 
 def test_stored_bits_are_the_records_of_the_image():
-    image = parse(pack(network(), TINY))
+    image = parse(pack(network(), TINY, Format.DENSE))
     total = sum(x.stored_bits for x in storage(image))
     weights = sum(len(bank) for bank in image.weights) * TINY.word_width
-    assert total == weights + 64 * len(image.basis) + 32 * len(image.bias) + 128 * len(image.layers)
+    assert total == weights + 64 * len(image.basis) + 32 * len(image.bias) + LAYER.width * len(
+        image.layers
+    )
 
 
 def test_entropy():

@@ -8,7 +8,7 @@ import pytest
 from fantastic4.config import TINY
 from fantastic4.errors import ImageError
 from fantastic4.image import build, parse
-from fantastic4.layout import HEADER_WORDS, LAYER, SECTION, Section
+from fantastic4.layout import HEADER_WORDS, LAYER, LAYER_WORDS, SECTION, Format, Section
 from fantastic4.network import InputQuant, IntegerLayer, Network
 from fantastic4.pack import pack, read_image, unpack
 from fantastic4.randomnet import random_network
@@ -16,7 +16,7 @@ from fantastic4.randomnet import random_network
 
 @pytest.fixture
 def raw():
-    return pack(random_network(np.random.default_rng(1), [6, 5, 3]), TINY)
+    return pack(random_network(np.random.default_rng(1), [6, 5, 3]), TINY, Format.DENSE)
 
 
 def words_of(raw):
@@ -33,7 +33,7 @@ def sealed(words):
 
 def places(words):
     """Position of each section word, by kind and index."""
-    size = {Section.LAYERS: 4, Section.BASIS: 2, Section.BIAS: 1, Section.WEIGHTS: 1}
+    size = {Section.LAYERS: LAYER_WORDS, Section.BASIS: 2, Section.BIAS: 1, Section.WEIGHTS: 1}
     found, at = {}, HEADER_WORDS
     while True:
         head = SECTION.unpack(int(words[at]))
@@ -72,15 +72,15 @@ def test_frozen_bytes():
     )
     network = Network((layer,), InputQuant(np.ones(1), np.zeros(1)))
     frozen = [
-        *("46344943", "01000000", "04200020", "16000000", "01000000"),
-        *("01100000", "03200044", "000400ff", "00000000", "00000000"),
-        *("02100000", "01000200", "0400f8ff"),
-        *("03200000", "05000000", "faffffff"),
-        *("04100000", "21030000"),
-        *("14100000", "0f070000"),
-        *("00000000", "6479efcd"),
+        *("46344943", "01000000", "04200004", "18000000", "01000000"),
+        *("01000100", "03200044", "000400ff", "00000004", "00000000", "00000000", "00000000"),
+        *("02000100", "01000200", "0400f8ff"),
+        *("03000200", "05000000", "faffffff"),
+        *("04000100", "21030000"),
+        *("14000100", "0f070000"),
+        *("00000000", "576ee40c"),
     ]
-    image = replace(parse(pack(network, TINY)), meta={})
+    image = replace(parse(pack(network, TINY, Format.DENSE)), meta={})
     assert build(image).hex(" ", 4).split() == frozen
 
 
@@ -140,7 +140,7 @@ def test_sections(raw):
         (with_head(words, meta, kind=3), f"BIAS 0 at word {meta} must be META or END"),
         (with_head(words, bias, count=0), f"BIAS 0 at word {bias} must not have 0 records"),
         (with_head(words, end, count=3), f"END 0 at word {end} must not have 3 records"),
-        (with_head(words, second, count=5000), f"WEIGHTS 1 at word {second} runs past the end"),
+        (with_head(words, second, count=50000), f"WEIGHTS 1 at word {second} runs past the end"),
         (np.delete(words, end), "there is no END section"),
         (np.insert(words, end + 1, [0, 0]), "2 words lie between the END section and the checksum"),
         (np.delete(words, range(second, meta)), f"META 0 at word {second} must be WEIGHTS 1"),
@@ -167,10 +167,11 @@ def test_meta(raw, text, message):
 
 
 def change_record(words, index, **fields):
-    at = places(words)[Section.LAYERS, 0] + 1 + 4 * index
-    record = LAYER.unpack(int.from_bytes(words[at : at + 4].tobytes(), "little")) | fields
+    at = places(words)[Section.LAYERS, 0] + 1 + LAYER_WORDS * index
+    end = at + LAYER_WORDS
+    record = LAYER.unpack(int.from_bytes(words[at:end].tobytes(), "little")) | fields
     words = words.copy()
-    words[at : at + 4] = np.frombuffer(LAYER.pack(**record).to_bytes(16, "little"), "<u4")
+    words[at:end] = np.frombuffer(LAYER.pack(**record).to_bytes(4 * LAYER_WORDS, "little"), "<u4")
     return words
 
 
@@ -178,8 +179,9 @@ def change_record(words, index, **fields):
     ("index", "fields", "message"),
     [
         (0, {"format": 15}, "at layer 0: 15 is not a valid Format"),
-        (0, {"in_features": 9}, "at layer 0: 9 inputs are not 2 chunks"),
-        (1, {"out_features": 100}, "at layer 1"),
+        (0, {"in_features": 9}, "at layer 0: in_chunks must be 3, not 2"),
+        (1, {"out_features": 100}, "at layer 1: beats must be 100, not 4"),
+        (1, {"beats": 5}, "at layer 1: beats must be 4, not 5"),
         (1, {"out_features": 0}, "at layer 1"),
         (0, {"planes": 0}, "at layer 0"),
         (1, {"planes": 5}, "at layer 1"),

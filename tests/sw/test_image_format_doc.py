@@ -12,7 +12,7 @@ from fantastic4.config import CoreConfig
 from fantastic4.image import parse
 from fantastic4.layout import ErrorCode, Format, Section
 from fantastic4.network import InputQuant, IntegerLayer, Network
-from fantastic4.pack import pack, read_image, unpack
+from fantastic4.pack import pack, params_of, read_image, unpack
 
 TEXT = (Path(__file__).parents[2] / "docs" / "image-format.md").read_text()
 
@@ -26,6 +26,7 @@ EXAMPLE = CoreConfig(
     input_chunks=2,
     hidden_chunks=1,
     input_width=1,
+    bank_lanes=4,
 )
 
 
@@ -85,7 +86,12 @@ def test_dump_decodes_to_the_network_described():
         assert (found.shift, found.low, found.high) == (told.shift, told.low, told.high)
         assert found.logits == told.logits
     assert back.classes == ("no", "yes")
-    assert parse(dumped()).geometry == {"lanes": 4, "engines": 2, "tile_chunks": 128}
+    image = parse(dumped())
+    shape = {"lanes": 4, "engines": 2, "bank_lanes": 4, "external": 0, "spare": 0}
+    assert image.geometry == shape
+    assert [Format(x["format"]) for x in image.layers] == [Format.BITMASK, Format.DENSE]
+    palette = match(r"palette ([\d, ]+)\n")[1].split(", ")
+    assert params_of(image.layers[0]).palette[:8] == tuple(map(int, palette))
 
 
 def test_result_described():
@@ -121,6 +127,8 @@ def test_numbers_are_those_of_the_code():
     assert codes == [(str(int(code)), code.name) for code in ErrorCode]
     formats = match(r"storage format of the weights: (.*) \|", TEXT)[1]
     assert formats == ", ".join(f"{x.name.lower()} {int(x)}" for x in Format)
+    words = match(r"A record of the LAYERS section, (\d+) bits")[1]
+    assert int(words) == layout.LAYER.width
     assert f"describes version {layout.VERSION}." in TEXT
     assert f"header        {layout.HEADER_WORDS} words" in TEXT
     assert f"a record of {layout.LAYER_WORDS} words a layer" in TEXT

@@ -31,9 +31,11 @@ def test_round_trip_and_the_same_bits_in_hardware(layout):
 
 def test_frozen_bits():
     assert MAGIC.to_bytes(4, "little") == b"F4IC"
-    assert GEOMETRY.pack(lanes=64, engines=4, tile_chunks=8) == 8 << 22 | 4 << 12 | 64
+    assert GEOMETRY.pack(lanes=64, engines=4, bank_lanes=8, external=1, spare=0) == (
+        1 << 28 | 8 << 24 | 4 << 12 | 64
+    )
     assert NEEDS.pack(input_chunks=13, hidden_chunks=5) == 0x0005000D
-    assert SECTION.pack(kind=4, index=2, count=1000) == 1000 << 12 | 2 << 4 | 4
+    assert SECTION.pack(kind=4, index=300, count=1000) == 1000 << 16 | 300 << 4 | 4
     record = LAYER.pack(
         in_features=784,
         in_chunks=13,
@@ -46,12 +48,28 @@ def test_frozen_bits():
         logits=0,
         format=0,
         basis_base=77,
-        reserved=0,
+        beats=975,
+        width=3,
+        gap=5,
+        palette=0xFEDCBA9876543210,
+        spare=0,
     )
     assert record == (
-        784 | 13 << 13 | 2 << 26 | 300 << 29 | 17 << 42 | 1 << 48 | 254 << 56 | 1 << 64 | 77 << 70
+        784
+        | 13 << 13
+        | 2 << 26
+        | 300 << 29
+        | 17 << 42
+        | 1 << 48
+        | 254 << 56
+        | 1 << 64
+        | 77 << 70
+        | 975 << 90
+        | 3 << 114
+        | 5 << 117
+        | 0xFEDCBA9876543210 << 121
     )
-    assert [x.width for x in LAYOUTS.values()] == [32, 32, 32, 128]
+    assert [x.width for x in LAYOUTS.values()] == [32, 32, 32, 192]
 
 
 def test_what_does_not_fit_is_refused():

@@ -127,10 +127,11 @@ def test_capacity_of_each_memory(rng):
         input_chunks=6,
         hidden_chunks=3,
         max_layers=2,
+        formats=("dense",),
     )
     raw = pack(network, exact)
     names = {
-        "weight_depth": "weight words an engine",
+        "weight_depth": "weight words a bank",
         "row_depth": "rows",
         "basis_depth": "basis entries",
         "input_chunks": "input chunks",
@@ -152,7 +153,7 @@ def test_image_for_another_core(rng):
     assert read_image(raw).geometry["lanes"] == 4
     with pytest.raises(
         ImageError,
-        match=r"net.f4i: packed for a core of lanes 4, engines 2, tile_chunks 128; config base has "
-        r"lanes 64, engines 4, tile_chunks 8. Pack it again with --config base",
+        match=r"net.f4i: packed for a core of lanes 4, engines 2, bank_lanes 4, external 0, spare 0; "
+        r"config base has lanes 64, engines 4, bank_lanes 8, external 0, spare 0. Pack it again with --config base",
     ):
         read_image(raw, BASE, "net.f4i")

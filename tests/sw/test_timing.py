@@ -15,7 +15,11 @@ from fantastic4.timing import RETIRE_TO_RESULT, START, STEP_TO_TAKE, TREE_TO_RET
 
 
 def timed(lanes, engines, widths, planes=1, input_width=1):
-    cfg = CoreConfig("x", lanes, engines, 4096, 512, 512, 64, 64, input_width)
+    cfg = CoreConfig(
+        *("x", lanes, engines, 4096, 512, 512, 64, 64, input_width),
+        bank_lanes=lanes if lanes < 8 else 8,
+        formats=("dense",),
+    )
     rng = np.random.default_rng(0)
     layers = [
         random_layer(rng, columns, rows, planes=planes, name=str(index))

@@ -30,17 +30,19 @@ class BitmaskDecoder(Decoder):
         A power of two, at most 8.
     """
 
-    command_to_beat = 19
-    """Clocks from taking a command to offering its first beat: the palette takes 16."""
-
     beat_to_command = 1
     """Clocks from handing on the last beat to taking the next command."""
+
+    @property
+    def command_to_beat(self) -> int:
+        """Clocks from taking a command to offering its first beat: the palette takes 16."""
+        return 18 + levels(self.lanes)
 
     def elaborate(self, platform: object) -> Any:
         """Return the gateware."""
         m = Module()
         lanes = self.lanes
-        bits = levels(lanes)
+        bits = (lanes - 1).bit_length()
         idle = Signal()
         last_block = Signal()
         unread = Signal()

@@ -10,9 +10,10 @@ EXAMPLES = ("fantastic4 configs", "fantastic4 configs --json")
 
 
 def command(as_json: Json = False) -> None:
-    """List the named cores: geometry, and the largest network each holds."""
+    """List the named cores: geometry, formats, and the largest network each holds."""
     rows = [describe(cfg) for cfg in CONFIGS.values()]
-    Output(as_json).emit({"configs": rows}, listing("Cores", rows))
+    shown = [{**row, "formats": ", ".join(row["formats"])} for row in rows]
+    Output(as_json).emit({"configs": rows}, listing("Cores", shown))
 
 
 def describe(cfg: CoreConfig) -> dict[str, Any]:
@@ -21,10 +22,12 @@ def describe(cfg: CoreConfig) -> dict[str, Any]:
         "name": cfg.name,
         "lanes": cfg.lanes,
         "engines": cfg.engines,
+        "bank_lanes": cfg.bank_lanes,
         "weights": cfg.dense_weights,
         "rows": cfg.row_depth,
         "basis_sets": cfg.basis_depth,
         "inputs": cfg.max_inputs,
         "hidden": cfg.max_hidden,
         "layers": cfg.max_layers,
+        "formats": list(cfg.formats),
     }

@@ -62,6 +62,14 @@ def command(
             show_default="by data set",
         ),
     ] = None,
+    values: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            max=15,
+            help="Non-zero values a layer's weights may take; few are stored tightly.",
+        ),
+    ] = 15,
     basis: Annotated[
         Basis, typer.Option(help="Whether a layer shares its basis or each row has one.")
     ] = Basis.LAYER,
@@ -88,6 +96,7 @@ def command(
         epochs=epochs,
         float_epochs=float_epochs,
         gamma=gamma,
+        values=values,
         basis=basis.value,
         seed=seed,
     )

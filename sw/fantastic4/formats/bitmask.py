@@ -94,7 +94,7 @@ def _schedule(counts: np.ndarray, width: int, lanes: int) -> tuple[np.ndarray, n
 
 def _pack(bits: np.ndarray) -> np.ndarray:
     """Return words of bits ``(count, 4, lanes)``, lowest first: uint32 ``(count,)``."""
-    flat = bits.reshape(len(bits), -1).astype(np.uint32)
+    flat = bits.reshape(len(bits), BLOCK * bits.shape[2]).astype(np.uint32)
     return (flat << np.arange(flat.shape[1], dtype=np.uint32)).sum(axis=1, dtype=np.uint32)
 
 

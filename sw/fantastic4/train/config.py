@@ -37,6 +37,8 @@ class TrainConfig:
         Share of ``epochs``, at the end, in which codes and statistics are frozen.
     gamma : float
         Strength of the entropy term, 0..1; 0 is none.
+    values : int
+        Non-zero values the weights of a layer may take, 1..15.
     basis : str
         "layer" or "row": how many sets of basis coefficients a layer has.
     float_lr, lr : float
@@ -67,6 +69,7 @@ class TrainConfig:
     float_epochs: int = 15
     frozen_share: float = 0.25
     gamma: float = 0.1
+    values: int = 15
     basis: str = "layer"
     float_lr: float = 2e-3
     lr: float = 1e-3
@@ -86,6 +89,7 @@ class TrainConfig:
             "float_epochs": ("at least 1", self.float_epochs >= 1),
             "frozen_share": ("0..1", 0 <= self.frozen_share <= 1),
             "gamma": ("0..1", 0 <= self.gamma <= 1),
+            "values": ("1..15", 1 <= self.values <= 15),
             "basis": (f"one of {', '.join(BASIS_MODES)}", self.basis in BASIS_MODES),
             "float_lr": ("more than 0", self.float_lr > 0),
             "lr": ("more than 0", self.lr > 0),

@@ -124,7 +124,7 @@ class _Run:
         x = torch.from_numpy(inputs.real(data.x_test))
         accuracy_float, _ = self._evaluate(x, y_test)
 
-        method = Ec4t(config.gamma)
+        method = Ec4t(config.gamma, config.values)
         model.quantise(method)
         groups: list[dict[str, Any]] = [{"params": weights, "lr": config.lr}]
         for layer in model.layers:

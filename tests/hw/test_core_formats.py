@@ -1,0 +1,276 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Cores with layers in every format: RTL equals golden and ``timing``; malformed weight words."""
+
+import itertools
+import random
+from copy import copy
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fantastic4 import golden
+from fantastic4 import pack as packing
+from fantastic4.config import CoreConfig
+from fantastic4.errors import ImageError
+from fantastic4.image import build, parse
+from fantastic4.layout import ErrorCode, Format
+from fantastic4.pack import encode_layers, pack, unpack
+from fantastic4.randomnet import random_network
+from fantastic4.selection import candidates, formats_of
+from fantastic4.timing import timing
+from fantastic4_hw.core import Core
+from fantastic4_sim.bench import simulate
+from fantastic4_sim.commands import Infer, InferReply, Load, LoadReply
+from fantastic4_sim.device import AmaranthDevice, Device, open_device
+from fantastic4_sim.streams import get, keeps_promise, put
+from fantastic4_sim.toolchain import missing_tools
+
+compiled = [
+    pytest.mark.slow,
+    pytest.mark.skipif(bool(missing_tools()), reason="no compiled simulation here"),
+]
+
+CORES = {
+    "four_by_two": CoreConfig("four_by_two", 4, 2, 4096, 512, 512, 64, 64, 1, 4),
+    "lanes16": CoreConfig("lanes16", 16, 3, 16384, 2048, 2048, 72, 72, 4),
+    "lanes64": CoreConfig("lanes64", 64, 2, 8192, 2048, 2048, 20, 20, 4),
+}
+
+FORCED = [*Format, None]
+
+DENSITIES = (0.02, 0.08, 0.2, 0.5, 0.9)
+
+NAMES = {Format.TERNARY: (3, 2, 1), Format.TERNARY5: (2, 1)}
+"""Numbers of non-zero values that formats can express, unless any."""
+
+
+def some_network(rng, kind, widths, **other):
+    """Sparse and less sparse layers, of few and of many codes."""
+    names = rng.permutation(NAMES.get(kind, (1, 2, 3, 7, 15))).tolist()
+    density = rng.permutation(DENSITIES).tolist()
+    return random_network(rng, widths, density=density, names=names, **other)
+
+
+def mixed(rng, monkeypatch, network, cfg):
+    """Return an image whose layers are in formats drawn at random."""
+
+    def draw(beats, cfg, name, forced):
+        found = candidates(beats, formats_of(cfg))
+        return found[rng.integers(len(found))]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(packing, "select", draw)
+        return pack(network, cfg)
+
+
+def with_stalls(device: Device) -> Device:
+    stalled = copy(device)
+    stalled.stall = 0.3
+    return stalled
+
+
+def check(device, network, image, x):
+    expected = golden.predict(network, x)
+    predicted = timing(parse(image), device.cfg)
+    result = device.predict(image, x)
+    assert np.array_equal(result.outputs, expected.outputs)
+    assert np.array_equal(result.best, expected.best)
+    assert result.cycles[0] == predicted.cycles
+    assert set(result.cycles.tolist()) <= {predicted.cycles, predicted.following}
+    assert result.beats.tolist() == [predicted.beats] * len(x)
+    assert result.stalls[0] == predicted.stalls
+
+    stalled = with_stalls(device).predict(image, x)
+    assert np.array_equal(stalled.outputs, expected.outputs)
+    assert np.array_equal(stalled.best, expected.best)
+    assert stalled.beats.tolist() == [predicted.beats] * len(x)
+
+
+@pytest.mark.parametrize("kind", FORCED, ids=lambda kind: kind.name if kind else "automatic")
+def test_a_small_core(rng, kind):
+    cfg = CORES["four_by_two"]
+    network = some_network(rng, kind, [30, 12, 9, 3])
+    device = open_device(cfg, engine="amaranth")
+    image = pack(network, cfg, kind)
+    assert kind is None or {record["format"] for record in parse(image).layers} == {kind}
+    check(device, network, image, rng.integers(0, 256, (3, 30), np.uint8))
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=compiled) for name in CORES])
+def test_every_format(rng, monkeypatch, name):
+    """Each one for all layers, the smallest for each layer, and any for each layer."""
+    cfg = CORES[name]
+    device = open_device(cfg, engine="verilator", seed=1, jobs=1)
+    mixes = []
+    for kind in FORCED:
+        for widths in ([200, 90, 40, 10], [5, 130, 7], [300, 20, 20, 20, 4]):
+            network = some_network(rng, kind, widths)
+            image = pack(network, cfg, kind)
+            check(device, network, image, rng.integers(0, 256, (3, widths[0]), np.uint8))
+            if kind is None:
+                mixes.append({record["format"] for record in parse(image).layers})
+    assert len(set.union(*mixes)) > 2
+    assert any(len(kinds) > 1 for kinds in mixes)
+    for _ in range(6):
+        network = some_network(rng, None, [100, 50, 30, 20, 10, 5])
+        image = mixed(rng, monkeypatch, network, cfg)
+        assert len({record["format"] for record in parse(image).layers}) > 1
+        check(device, network, image, rng.integers(0, 256, (3, 100), np.uint8))
+
+
+def test_formats_a_core_does_not_have(rng):
+    """An image for it does without them, and runs."""
+    cfg = replace(CORES["four_by_two"], name="few", formats=("dense", "csr"))
+    network = some_network(rng, None, [20, 12, 3])
+    image = pack(network, cfg)
+    assert {record["format"] for record in parse(image).layers} <= {Format.DENSE, Format.CSR}
+    check(
+        open_device(cfg, engine="amaranth"), network, image, rng.integers(0, 256, (2, 20), np.uint8)
+    )
+
+
+def damage(image, change, bank, rng, cfg):
+    """Return ``image`` with the words of a bank changed, under a right checksum."""
+    weights = [words.copy() for words in image.weights]
+    words = weights[bank]
+    weights[bank] = {
+        "truncated": lambda: words[:-1],
+        "one word": lambda: words[:1],
+        "a word lost": lambda: np.delete(words, len(words) // 2),
+        "extra": lambda: np.append(words, np.uint32(1)),
+        "a word twice": lambda: np.insert(words, len(words) // 2, words[len(words) // 2]),
+        "garbage": lambda: rng.integers(0, 1 << cfg.word_width, len(words)).astype(np.uint32),
+    }[change]()
+    return build(replace(image, weights=weights))
+
+
+LENGTHS = ["truncated", "one word", "a word lost", "extra", "a word twice"]
+
+
+@pytest.mark.parametrize("change", [*LENGTHS, "garbage"])
+@pytest.mark.parametrize("kind", list(Format), ids=lambda kind: kind.name)
+def test_malformed_words(rng, kind, change):
+    """Software says where; hardware answers every input, says WEIGHTS, and recovers."""
+    cfg = CORES["four_by_two"]
+    network = some_network(rng, kind, [20, 12, 5])
+    raw = pack(network, cfg, kind)
+    x = rng.integers(0, 256, (2, 20), np.uint8)
+    bad = damage(parse(raw), change, int(rng.integers(2)), rng, cfg)
+    fixed = kind in (Format.DENSE, Format.TERNARY)
+    if change != "garbage" or not fixed:
+        message = r"at layer \d: (row \d+, word \d+ of bank \d|bank \d: \d+ words behind the last)"
+        with pytest.raises(ImageError, match=message):
+            unpack(parse(bad))
+
+    commands = [*(Load(bad), Infer(x[:1]), Infer(x[:1]), Infer(x)), *(Load(raw), Infer(x))]
+    for stall in (0.0, 0.3):
+        replies = AmaranthDevice(cfg, stall=stall, seed=3).run(commands)
+        loaded, *inferred = replies[:4]
+        assert loaded == LoadReply(True, ErrorCode.NONE)
+        for reply, count in zip(inferred, (1, 1, 2), strict=True):
+            assert isinstance(reply, InferReply)
+            assert reply.outputs.shape == (count, 5)
+        if change != "garbage":
+            assert [reply.error for reply in inferred[1:]] == [ErrorCode.WEIGHTS] * 2
+        assert replies[4] == LoadReply(True, ErrorCode.NONE)
+        again = replies[5]
+        assert isinstance(again, InferReply)
+        assert again.error == ErrorCode.NONE
+        assert np.array_equal(again.outputs, golden.predict(network, x).outputs)
+
+
+class Outside:
+    """Weight words that come from outside, round and round, pausing at random.
+
+    They begin anew with each image: what feeds a core knows when it loads one.
+    """
+
+    def __init__(self, dut, gap):
+        self.dut, self.gap = dut, gap
+        self.banks: list[list[int]] = []
+
+    def feed(self, index):
+        dice = random.Random(f"outside {index}")
+        port = self.dut.weights[index]
+
+        async def feed_checker(ctx):
+            at, offered = 0, False
+            while True:
+                if not offered and self.banks and dice.random() >= self.gap:
+                    bank = self.banks[index]
+                    ctx.set(
+                        port.payload, {"data": bank[at % len(bank)], "first": at % len(bank) == 0}
+                    )
+                    ctx.set(port.valid, 1)
+                    offered = True
+                *_, ready, loaded = await ctx.tick().sample(port.ready, self.dut.status.loaded)
+                if offered and ready:
+                    at, offered = at + 1, False
+                if not loaded:
+                    at, offered = 0, False
+                if not offered:
+                    ctx.set(port.valid, 0)
+
+        return feed_checker
+
+
+@pytest.mark.parametrize("gap", [0.0, 0.3, 0.8])
+@pytest.mark.parametrize(("lanes", "engines", "bank_lanes"), [(4, 2, 4), (16, 1, 8)])
+def test_external_weights(rng, geometry, monkeypatch, lanes, engines, bank_lanes, gap):
+    """Two images, several inferences each, from streams that stall: outputs equal golden."""
+    cfg = geometry(lanes, engines, bank_lanes=bank_lanes, external_weights=True, row_depth=128)
+    dut = Core(cfg)
+    outside = Outside(dut, gap)
+    cases, seen = [], []
+    for widths in ([30, 12, 9, 3], [9, 4]):
+        network = some_network(rng, None, widths)
+        raw = mixed(rng, monkeypatch, network, cfg)
+        banks = words_as_packed(network, cfg, parse(raw))
+        x = rng.integers(0, 256, (4, widths[0]), np.uint8)
+        assert parse(raw).weights == []
+        assert np.array_equal(
+            golden.predict(unpack(parse(raw), weights=banks), x).outputs,
+            golden.predict(network, x).outputs,
+        )
+        cases.append((network, raw, banks, x))
+
+    async def drive(ctx):
+        for _, raw, banks, x in cases:
+            outside.banks = []
+            words = np.frombuffer(raw, "<u4").tolist()
+            for at, word in enumerate(words):
+                await put(ctx, dut.load, {"data": word, "last": at == len(words) - 1})
+            outside.banks = [bank.tolist() for bank in banks]
+            for row in x:
+                for at, value in enumerate(row.tolist()):
+                    await put(ctx, dut.input, {"data": [value], "last": at == len(row) - 1})
+
+    async def read(ctx):
+        for _, _, _, x in cases:
+            for _ in x:
+                values: list[int] = []
+                last = 0
+                while not last:
+                    result: Any = await get(ctx, dut.result)
+                    values.append(result["value"])
+                    last = result["last"]
+                seen.append(values)
+        await ctx.tick()
+        assert ctx.get(dut.status.error) == ErrorCode.NONE
+        assert gap == 0 or ctx.get(dut.perf.stalls) > 0
+
+    feeds = [outside.feed(index) for index in range(len(dut.weights))]
+    simulate(dut, [drive, read], checkers=[keeps_promise(dut.result), *feeds])
+    expected = [golden.predict(network, x).outputs.tolist() for network, _, _, x in cases]
+    assert seen == list(itertools.chain(*expected))
+
+
+def words_as_packed(network, cfg, image):
+    """Return the words of each bank for the formats that an image names."""
+    parts = []
+    for index, record in enumerate(image.layers):
+        alone = replace(network, layers=(replace(network.layers[index], logits=False),))
+        parts.append(encode_layers(alone, cfg, Format(record["format"]))[1])
+    return [np.concatenate(words) for words in zip(*parts, strict=True)]

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From real data to RTL: trained networks on the compiled cores, in every output."""
+
+import numpy as np
+import pytest
+import torch
+
+from fantastic4 import cost, data, golden
+from fantastic4.config import BASE, CoreConfig
+from fantastic4.layout import Format
+from fantastic4.pack import pack, read_image
+from fantastic4.timing import timing
+from fantastic4.train import TrainConfig, train
+from fantastic4_sim.device import open_device
+from fantastic4_sim.toolchain import missing_tools
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(bool(missing_tools()), reason="no compiled simulation here"),
+]
+
+CORES = (
+    BASE,
+    CoreConfig("lanes16", 16, 3, 16384, 2048, 2048, 72, 72, 4),
+    CoreConfig("lanes64", 64, 2, 8192, 2048, 2048, 20, 20, 4),
+)
+
+
+def trained(name, data_dir, **settings):
+    task = data.load(name, data_dir)
+    return task, train(task, TrainConfig.for_dataset(name, **settings))
+
+
+def runs_exactly(network, x, cfg, stall=0.0, forced=None):
+    """Pack, run on the compiled core; everything equal to golden and to what was predicted."""
+    raw = pack(network, cfg, forced)
+    image = read_image(raw, cfg)
+    expected = golden.predict(network, x)
+    found = open_device(cfg, stall=stall, seed=1).predict(raw, x)
+    assert np.array_equal(found.outputs, expected.outputs)
+    assert np.array_equal(found.best, expected.best)
+    predicted = timing(image, cfg)
+    assert (found.beats == predicted.beats).all()
+    if not stall:
+        assert set(found.cycles.tolist()) <= {predicted.cycles, predicted.following}
+        assert found.cycles[0] == predicted.cycles
+        assert found.stalls[0] == predicted.stalls
+    return image, predicted
+
+
+@torch.no_grad()
+def agreement(result, network, x):
+    """How often golden gives the class of the fake-quantised model."""
+    model = result.model.eval()
+    theirs = model(model.real(torch.from_numpy(x))).argmax(1).numpy()
+    return float((golden.predict(network, x).best == theirs).mean())
+
+
+def test_mnist(data_dir):
+    task, result = trained("mnist", data_dir)
+    network = result.network()
+    x = network.quant(task.x_test)
+    accuracy = float((golden.predict(network, x).best == task.y_test).mean())
+    assert accuracy >= 0.98
+    assert result.accuracy_quantised >= 0.98
+    assert agreement(result, network, x) >= 0.999
+    assert result.history[-1]["entropy"] < 1.3
+
+    image, predicted = runs_exactly(network, x[:100], BASE, forced=Format.DENSE)
+    assert cost.bits_per_weight(cost.storage(image)) > 4
+    assert predicted.utilisation >= 0.9
+    for cfg, count in zip(CORES, (1000, 100, 100), strict=True):
+        image, predicted = runs_exactly(network, x[:count], cfg)
+        assert predicted.utilisation >= 0.9
+        assert cost.bits_per_weight(cost.storage(image)) < 2
+    runs_exactly(network, x[:20], BASE, stall=0.3)
+
+
+def test_keywords_in_several_formats(data_dir):
+    task, result = trained(
+        "gsc12", data_dir, hidden=(256, 128, 64), epochs=6, float_epochs=4, gamma=0.2, values=3
+    )
+    network = result.network()
+    x = network.quant(task.x_test)
+    assert (golden.predict(network, x).best == task.y_test).mean() >= 0.65
+    for cfg in CORES:
+        image, _ = runs_exactly(network, x[:100], cfg)
+        assert len({record["format"] for record in image.layers}) > 1
+    runs_exactly(network, x[:20], CORES[1], stall=0.3)
