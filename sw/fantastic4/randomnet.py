@@ -64,10 +64,11 @@ def random_network(
 
     ``density``, if it is several, and ``names`` go round with the layers.
     """
-    densities = [density] if isinstance(density, float) else density
+    densities = density if isinstance(density, Sequence) else [density]
     layers = []
     last = len(widths) - 2
     for index, (columns, rows) in enumerate(pairwise(widths)):
+        share = densities[index % len(densities)]
         layers.append(
             random_layer(
                 rng,
@@ -75,7 +76,7 @@ def random_network(
                 rows,
                 planes=int(rng.choice([1, 1, 1, 2])),
                 per_row=bool(rng.integers(2)),
-                density=densities[index % len(densities)] if densities else float(rng.uniform(0, 1)),
+                density=rng.uniform(0, 1) if share is None else share,
                 names=names[index % len(names)],
                 extreme=extreme,
                 logits=logits and index == last,

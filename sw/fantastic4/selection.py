@@ -12,7 +12,6 @@ from fantastic4.formats.params import Params
 from fantastic4.layout import Format
 from fantastic4.pace import is_fixed, make_pace, stalls
 
-
 MAX_STALLS = 0.05
 """Clocks a beat that a format may make the array wait; above that a larger one is taken."""
 
