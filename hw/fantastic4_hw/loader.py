@@ -24,6 +24,7 @@ from fantastic4.layout import (
     ErrorCode,
     Section,
 )
+from fantastic4.selection import formats_of
 from fantastic4_hw.memories import WritePort, WriteSignature
 from fantastic4_hw.shapes import LOAD_LAYOUT, struct_of
 
@@ -106,6 +107,7 @@ class Loader(wiring.Component):
         count = Signal(32)
         length = Signal(32)
         move = Signal()
+        foreign = Signal()
 
         m.submodules.crc = crc = CRC32_ISO_HDLC(data_width=32).create()
         m.d.comb += [
@@ -223,6 +225,8 @@ class Loader(wiring.Component):
                         refuse(ErrorCode.LENGTH)
                     with m.Elif(word != crc.crc):
                         refuse(ErrorCode.CHECKSUM)
+                    with m.Elif(foreign):
+                        refuse(ErrorCode.GEOMETRY)
                     with m.Else():
                         m.d.sync += self.loaded.eq(1)
                     with m.If(last):
@@ -233,6 +237,13 @@ class Loader(wiring.Component):
                 with m.If(move & last):
                     m.next = "IDLE"
 
+        # A layer in a format that no decoder of this core knows would never give a beat.
+        record = data.View(struct_of(LAYER), self.write_table.data)
+        known = Cat(record.format == kind for kind in formats_of(cfg)).any()
+        with m.If(self.write_table.en & ~known):
+            m.d.sync += foreign.eq(1)
+        with m.If(fsm.ongoing("IDLE")):
+            m.d.sync += foreign.eq(0)
         m.d.comb += self.busy.eq(~fsm.ongoing("IDLE"))
         self._ports(m, shifted, kind, bank, write, write_at)
         return m

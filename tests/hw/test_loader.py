@@ -164,6 +164,11 @@ def refusals(words, cfg):
         ("empty META", with_section(words, meta, count=0), ErrorCode.SECTION),
         ("unknown behind WEIGHTS", with_section(words, meta, kind=9), ErrorCode.SECTION),
         ("second BIAS", with_section(words, meta, kind=Section.BIAS), ErrorCode.SECTION),
+        (
+            "a format no decoder knows",
+            resealed(changed(words, layers + 3, words[layers + 3] | 15 << 2)),
+            ErrorCode.GEOMETRY,
+        ),
         ("END with records", with_section(words, end, count=1), ErrorCode.SECTION),
         ("no END", [*words[:end], 6, words[-1]], ErrorCode.SECTION),
         ("sections swapped", words[:basis] + words[bias:], ErrorCode.SECTION),

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from fantastic4.config import TINY, CoreConfig
+from fantastic4.config import TINY, CoreConfig, formats_for
 from fantastic4_hw.verilog import TOP, write_verilog
 from fantastic4_sim.toolchain import WARNINGS, find_verilator
 
-EIGHT = CoreConfig("eight", 3, 8, 64, 64, 64, 8, 8, 1)
+EIGHT = CoreConfig("eight", 3, 8, 64, 64, 64, 8, 8, 1, 3, formats_for(3))
 
 
 def yosys(script: str, folder: Path) -> str:

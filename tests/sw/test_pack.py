@@ -8,6 +8,7 @@ from fantastic4 import golden
 from fantastic4.config import BASE, SMALL, TINY
 from fantastic4.errors import ImageError, PackError
 from fantastic4.image import parse
+from fantastic4.layout import Format
 from fantastic4.network import InputQuant, IntegerLayer, Network
 from fantastic4.pack import basis_entries, check_range, pack, read_image, unpack
 from fantastic4.randomnet import random_layer, random_network
@@ -158,3 +159,13 @@ def test_image_for_another_core(rng):
         r"with --config base",
     ):
         read_image(raw, BASE, "net.f4i")
+
+
+def test_image_in_a_format_the_core_lacks(rng):
+    network = random_network(rng, [4, 2], density=0.1)
+    raw = pack(network, TINY, Format.CSR)
+    with pytest.raises(
+        ImageError,
+        match=r"net\.f4i: layer 0 is stored as csr; config tiny decodes dense, bitmask\. Pack it",
+    ):
+        read_image(raw, replace(TINY, formats=("dense", "bitmask")), "net.f4i")
