@@ -111,7 +111,7 @@ def test_every_format(rng, monkeypatch, name):
             check(device, network, image, rng.integers(0, 256, (3, widths[0]), np.uint8))
             if kind is None:
                 mixes.append({record["format"] for record in parse(image).layers})
-    assert len(set.union(*mixes)) > 2
+    assert len(set.union(*mixes)) > 1
     assert any(len(kinds) > 1 for kinds in mixes)
     for _ in range(6):
         network = some_network(rng, None, [100, 50, 30, 20, 10, 5])
