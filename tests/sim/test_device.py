@@ -88,7 +88,7 @@ def test_a_sequence_in_one_core(rng, open_stand_in, engine):
 )
 def test_a_faulty_core_is_caught(rng, open_stand_in, engine, fault, message):
     x = rng.integers(0, 256, (3, 9), np.uint8)
-    device = open_stand_in(engine, config(), stall=0.5)
+    device = open_stand_in(engine, config(), stall=0.8)
     with pytest.raises(SimulationError, match=message):
         device.predict(GOOD[:4] + bytes([fault]) + bytes(59), x)
 

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fantastic4.config import CoreConfig
+from fantastic4.errors import ImageError
 from fantastic4.formats import FORMATS, dense
 from fantastic4.formats.beats import beat_count, from_beats, row_of, to_beats
+from fantastic4.formats.errors import FormatError
 from fantastic4.formats.params import Params
 from fantastic4.layout import Format
 
@@ -92,3 +95,22 @@ def test_a_layer_ends_where_its_words_do(kind, count, density, seed):
     assert len(words) == module.word_count(beats, params)
     more = np.concatenate([words, rng.integers(0, 1 << 32, 9, np.uint32)])
     assert module.extent(more, count, 8, params) == len(words)
+
+
+def test_malformed_dense_streams():
+    words = np.arange(3, dtype=np.uint32)
+    with pytest.raises(FormatError, match="truncated: 3 words of 4") as error:
+        dense.decode(words, 4, 8, Params())
+    assert (error.value.offset, error.value.beat) == (3, 3)
+    with pytest.raises(FormatError, match="1 words too many") as error:
+        dense.decode(words, 2, 8, Params())
+    assert (error.value.offset, error.value.beat) == (2, 2)
+    assert isinstance(error.value, ImageError)
+    assert str(error.value) == "1 words too many (at word 2, beat 2)"
+
+
+def test_names_in_use():
+    assert Params(2, palette=(3, 1, 0, 0) * 4).names == 2
+    assert Params(2, palette=(3, 1, 2, 4) * 4).names == 4
+    assert Params(0, palette=(7,) * 16).names == 1
+    assert Params(0).names == 0

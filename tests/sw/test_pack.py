@@ -5,12 +5,20 @@ import numpy as np
 import pytest
 
 from fantastic4 import golden
-from fantastic4.config import BASE, SMALL, TINY
+from fantastic4.config import ALL_FORMATS, BASE, SMALL, TINY
 from fantastic4.errors import ImageError, PackError
-from fantastic4.image import parse
+from fantastic4.image import build, parse
 from fantastic4.layout import Format
 from fantastic4.network import InputQuant, IntegerLayer, Network
-from fantastic4.pack import basis_entries, check_range, pack, read_image, unpack
+from fantastic4.pack import (
+    basis_entries,
+    check_range,
+    encode_layers,
+    pack,
+    params_of,
+    read_image,
+    unpack,
+)
 from fantastic4.randomnet import random_layer, random_network
 
 QUANT = InputQuant(np.ones(1), np.zeros(1))
@@ -169,3 +177,123 @@ def test_image_in_a_format_the_core_lacks(rng):
         match=r"net\.f4i: layer 0 is stored as csr; config tiny decodes dense, bitmask\. Pack it",
     ):
         read_image(raw, replace(TINY, formats=("dense", "bitmask")), "net.f4i")
+
+
+@pytest.mark.parametrize("cfg", [TINY, SMALL, BASE], ids=lambda cfg: cfg.name)
+@pytest.mark.parametrize("kind", list(Format), ids=lambda kind: kind.name)
+def test_a_forced_format_holds_every_layer(rng, cfg, kind):
+    cfg = replace(cfg, formats=ALL_FORMATS)
+    names = {Format.TERNARY: (3, 1), Format.TERNARY5: (2, 1)}.get(kind, (15, 1, 6))
+    network = random_network(rng, [100, 33, 7, 2], names=names)
+    image = parse(pack(network, cfg, kind))
+    assert {record["format"] for record in image.layers} == {kind}
+    for before, after in zip(network.layers, unpack(image).layers, strict=True):
+        assert np.array_equal(before.codes, after.codes)
+    choices, words = encode_layers(network, cfg, kind)
+    assert [params_of(record).width for record in image.layers] == [x.params.width for x in choices]
+    assert [params_of(record).palette for record in image.layers] == [
+        x.params.palette for x in choices
+    ]
+    assert all(np.array_equal(a, b) for a, b in zip(words, image.weights, strict=True))
+    assert sum(x.words for x in choices) == sum(map(len, words))
+
+
+def test_a_bank_without_a_code_of_its_own(rng):
+    """All of a layer's codes lie in one bank; in the others there is nothing to name."""
+    codes = np.zeros((1, 4, 16), np.uint8)
+    codes[0, 0, :8] = np.arange(1, 9)
+    layer = IntegerLayer("a", codes, np.ones((1, 1, 4), np.int32), np.zeros(4, np.int64))
+    for kind in (Format.BITMASK, Format.CSR):
+        back = unpack(parse(pack(Network((layer,), QUANT), SMALL, kind)))
+        assert np.array_equal(back.layers[0].codes, codes)
+
+
+def test_weights_that_are_not_in_the_image(rng):
+    cfg = replace(SMALL, external_weights=True)
+    network = random_network(rng, [30, 9, 3], density=[0.1, 0.7], names=(3, 15))
+    image = parse(pack(network, cfg))
+    choices, words = encode_layers(network, cfg)
+    assert image.weights == []
+    assert len(words) == cfg.engines * cfg.banks
+    assert [record["format"] for record in image.layers] == [x.format for x in choices]
+    back = unpack(image, weights=words)
+    for before, after in zip(network.layers, back.layers, strict=True):
+        assert np.array_equal(before.codes, after.codes)
+    with pytest.raises(ImageError, match=r"packed for a core of lanes 16, .* external 1"):
+        read_image(pack(network, cfg), SMALL)
+    # Whatever a bank would need, streams have it.
+    pack(network, replace(cfg, weight_depth=2))
+
+
+def broken(image, bank, change):
+    weights = [words.copy() for words in image.weights]
+    weights[bank] = change(weights[bank])
+    return parse(build(replace(image, weights=weights)))
+
+
+@pytest.mark.parametrize("kind", list(Format), ids=lambda kind: kind.name)
+def test_where_weight_words_break_a_rule(rng, kind):
+    """The message names file, layer, row of the network, word and bank."""
+    cfg = replace(TINY, weight_depth=4096)
+    names = {Format.TERNARY: 3, Format.TERNARY5: 2}.get(kind, 5)
+    network = random_network(rng, [40, 10, 6], density=0.5, names=(names,))
+    image = parse(pack(network, cfg, kind))
+    bank = 1
+    length = len(image.weights[bank])
+    truncated = broken(image, bank, lambda words: words[:-1])
+    message = rf"net: the sections .* at layer 1: row 5, word {length - 1} of bank 1: "
+    with pytest.raises(ImageError, match=message):
+        unpack(truncated, "net")
+    extra = broken(image, bank, lambda words: np.append(words, np.uint32(0)))
+    with pytest.raises(ImageError, match=r"at layer 2: bank 1: 1 words behind the last layer"):
+        unpack(extra, "net")
+
+
+PALETTE = sum(code << 4 * name for name, code in enumerate([1, 2, 3, 0] * 4))
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields", "words", "message"),
+    [
+        # Two layers' worth of rules, each broken in the first word of bank 1, row 1.
+        (Format.TERNARY5, {}, [0xC3C3], "row 1, word 0 of bank 1: byte 0xc3 stands for nothing"),
+        (
+            Format.BITMASK,
+            {"width": 2, "palette": PALETTE},
+            [0x0001, 0x0011],
+            "row 1, word 1 of bank 1: name 3 is outside the palette of 3",
+        ),
+        (
+            Format.CSR,
+            {"width": 2, "gap": 3, "palette": PALETTE},
+            [0b001_001_010_010_010],
+            "row 1, word 0 of bank 1: a name is outside the palette",
+        ),
+        (
+            Format.CSR,
+            {"width": 2, "gap": 3, "palette": PALETTE},
+            [0b000_000_001_001_000],
+            "row 1, word 0 of bank 1: a code stands behind the last position",
+        ),
+        (Format.TERNARY, {}, [0x0100], "row 1, word 0 of bank 1: padding is not zero"),
+    ],
+)
+def test_rules_of_formats_in_an_image(kind, fields, words, message):
+    layer = IntegerLayer(
+        "a", np.zeros((1, 2, 4), np.uint8), np.ones((1, 1, 4), np.int32), np.zeros(2, np.int64)
+    )
+    image = parse(pack(Network((layer,), QUANT), TINY, kind))
+    record = image.layers[0] | fields
+    good = image.weights[0]
+    if kind == Format.CSR:
+        good = np.array([0b001_001_001], np.uint32)  # one escape of 7 zeros
+    bad = replace(image, layers=[record], weights=[good, np.array(words, np.uint32)])
+    with pytest.raises(ImageError, match=message):
+        unpack(parse(build(bad)))
+
+
+def test_beats_that_do_not_fit_the_record(rng):
+    image = parse(pack(random_network(rng, [9, 4]), TINY))
+    record = image.layers[0] | {"beats": 7}
+    with pytest.raises(ImageError, match="at layer 0: beats must be 6, not 7"):
+        unpack(parse(build(replace(image, layers=[record]))))

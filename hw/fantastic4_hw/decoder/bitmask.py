@@ -55,7 +55,9 @@ class BitmaskDecoder(Decoder):
         using = Signal()
         phase = Signal(2)
         mask = Signal(lanes)
-        m.d.comb += mask.eq(Cat(masks).word_select(Cat(phase, using), lanes))
+        both = Cat(masks)
+        fields = Array(both[at : at + lanes] for at in range(0, len(both), lanes))
+        m.d.comb += mask.eq(fields[Cat(phase, using)])
         have_mask = Array(held)[using]
         have_next = Array(held)[~using]
 

@@ -185,13 +185,19 @@ def decode(words: np.ndarray, count: int, lanes: int, params: Params) -> np.ndar
         raise FormatError(f"{len(words) - used} words too many", offset=used, beat=count)
     beats = np.zeros((count, lanes), np.uint8)
     present = masks[:count].astype(bool)
+    places, name_places = _schedule(counts, params.width, lanes)
     if masks[count:].any():
-        raise FormatError("a mask behind the last beat is not empty", offset=used - 1, beat=count)
+        raise FormatError(
+            "a mask behind the last beat is not empty", offset=int(places[-1]), beat=count
+        )
+    total = int(counts.sum())
     if not params.width:
+        if total and not params.names:
+            beat = int(np.argmax(counts > 0))
+            what = "name 0 is outside the palette of 0"
+            raise FormatError(what, offset=beat // BLOCK, beat=beat)
         beats[present] = params.palette[0]
         return beats
-    _, name_places = _schedule(counts, params.width, lanes)
-    total = int(counts.sum())
     fields = _unpack(words[name_places], lanes)
     units = _units(fields, -(-total // lanes), params.width, lanes)
     names = (units << np.arange(params.width, dtype=np.uint8)[None, :, None]).sum(axis=1).ravel()
@@ -203,8 +209,11 @@ def decode(words: np.ndarray, count: int, lanes: int, params: Params) -> np.ndar
             offset=int(name_places[name_words(slot // lanes + 1, params.width) - 1]),
             beat=beat,
         )
-    if names[total:].any():
-        raise FormatError("a name behind the last code is not zero", offset=used - 1, beat=count)
+    unused = (_fields(units, len(fields), params.width, lanes) != fields).any(axis=(1, 2))
+    unused[-1:] |= names[total:].any()
+    if unused.any():
+        offset = int(name_places[np.argmax(unused)])
+        raise FormatError("a name behind the last code is not zero", offset=offset, beat=count)
     beats[present] = np.array(params.palette, np.uint8)[names[:total]]
     return beats
 
@@ -236,14 +245,17 @@ def _masks(
             units = wanted
             if takes:
                 at += 1
+                if at > len(words):
+                    what, of = "a name word is missing", block * BLOCK + beat
+                    raise FormatError(what, offset=len(words), beat=of)
             elif taken is None and block + 1 < blocks:
                 taken = at
                 at += 1
+                if at > len(words):
+                    break
         if block + 1 < blocks and taken is None:
             taken, at = at, at + 1
         place = taken if taken is not None else 0
-        if at > len(words):
-            raise FormatError("a name word is missing", offset=len(words), beat=block * BLOCK)
     bits = (np.array(masks)[:, None] >> np.arange(lanes)) & 1
     return bits.astype(np.uint8), bits[:count].sum(axis=1), at
 
