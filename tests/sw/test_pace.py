@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Models of the decoders' timing; ``tests/hw`` holds the decoders themselves against them."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fantastic4.formats import FORMATS, bitmask, csr
+from fantastic4.layout import Format
+from fantastic4.pace import first_beat, is_fixed, make_pace, stalls
+
+
+def some_beats(seed, banks, count, density, names, lanes=8):
+    rng = np.random.default_rng(seed)
+    beats = rng.integers(1, names + 1, (banks, count, lanes), np.uint8)
+    beats[rng.random(beats.shape) >= density] = 0
+    if seed % 3 == 0:
+        beats[:, count // 3 : count // 2] = 0
+    return beats
+
+
+BEATS = st.builds(
+    some_beats,
+    st.integers(0, 1 << 32),
+    st.integers(1, 3),
+    st.integers(1, 150),
+    st.sampled_from([0, 0.02, 0.1, 0.3, 0.6, 1]),
+    st.sampled_from([1, 3, 7, 15]),
+)
+
+
+def paced(kind, beats, pauses=None):
+    """Clocks in which beats are taken, the first command at 0; ``pauses`` of the reader."""
+    pace = make_pace(kind, FORMATS[kind].choose(beats), beats.shape[2], beats)
+    taken, clocks = 0, []
+    for beat in range(beats.shape[1]):
+        taken = max(pace.offered(beat, 0, taken), taken + 1) if beat else pace.offered(0, 0, 0)
+        taken += 0 if pauses is None else int(pauses[beat])
+        clocks.append(taken)
+    return clocks
+
+
+@given(BEATS)
+def test_csr_waits_for_the_slowest_bank(beats):
+    """One bank is as ``ready_times`` has it; several are no earlier than any of them alone."""
+    params = csr.choose(beats)
+    alone = [csr.ready_times(bank, params) for bank in beats]
+    together = paced(Format.CSR, beats)
+    assert (np.array(together) >= np.max(alone, axis=0)).all()
+    if len(beats) == 1:
+        assert together == alone[0].tolist()
+
+
+@given(BEATS)
+def test_banks_that_are_alike_wait_for_none(beats):
+    same = np.concatenate([beats[:1]] * 3)
+    for kind in (Format.CSR, Format.BITMASK):
+        assert paced(kind, same) == paced(kind, beats[:1])
+
+
+@given(BEATS)
+def test_bitmask_pauses_where_any_bank_does(beats):
+    params = bitmask.choose(beats)
+    pauses = np.any([bitmask.pauses(bank, params) for bank in beats], axis=0)
+    expected = first_beat(Format.BITMASK, 8) + np.arange(len(pauses)) + np.cumsum(pauses)
+    assert paced(Format.BITMASK, beats) == expected.tolist()
+
+
+@given(BEATS, st.integers(0, 1 << 32))
+def test_a_slow_reader_is_never_behind_by_more_than_it_waited(beats, seed):
+    pauses = np.random.default_rng(seed).integers(0, 4, beats.shape[1])
+    for kind in (Format.CSR, Format.BITMASK):
+        eager, slow = paced(kind, beats), paced(kind, beats, pauses)
+        assert all(e <= s <= e + p for e, s, p in zip(eager, slow, np.cumsum(pauses), strict=True))
+
+
+def test_first_beats():
+    """As ``docs/microarchitecture.md`` has them; a palette takes 16 clocks."""
+    assert [first_beat(kind, 8) for kind in Format if kind != Format.CSR] == [1, 3, 4, 21]
+    assert [first_beat(Format.BITMASK, lanes) for lanes in (1, 2, 4, 8)] == [19, 19, 20, 21]
+    with pytest.raises(KeyError):
+        first_beat(Format.CSR, 8)
+
+
+def test_what_is_fixed():
+    """A pace that does not depend on the codes needs none of them."""
+    beats = some_beats(1, 1, 100, 1.0, 15)
+    for kind in (Format.DENSE, Format.TERNARY, Format.TERNARY5):
+        params = FORMATS[Format.DENSE].choose(beats)
+        assert is_fixed(kind, params)
+        pace = make_pace(kind, params, 8, None)
+        assert pace.steady
+        assert stalls(pace, 100) == 0
+    four, three = bitmask.choose(beats), bitmask.choose(beats % 8)
+    assert (is_fixed(Format.BITMASK, four), is_fixed(Format.BITMASK, three)) == (False, True)
+    assert not is_fixed(Format.CSR, csr.choose(beats))
+    # 100 full beats of four bits: after each four, a clock.
+    assert stalls(make_pace(Format.BITMASK, four, 8, beats), 100) == 24
+    assert stalls(make_pace(Format.BITMASK, three, 8, None), 100) == 0
+    sparse = np.zeros_like(beats)
+    assert make_pace(Format.BITMASK, four, 8, sparse).steady
+
+
+def test_stalls_of_csr():
+    """Full beats take a clock a code, once the queue is empty."""
+    beats = np.ones((1, 300, 8), np.uint8)
+    found = stalls(make_pace(Format.CSR, csr.choose(beats), 8, beats), 300)
+    assert (300 - csr.QUEUE) * 7 - 16 <= found <= 300 * 7
+    empty = np.zeros((1, 300, 8), np.uint8)
+    assert stalls(make_pace(Format.CSR, csr.choose(empty), 8, empty), 300) == 0
