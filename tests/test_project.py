@@ -91,7 +91,8 @@ def test_ci_runs_the_tests():
 
 def make(*args: str, folder: Path, path: str | None = None) -> subprocess.CompletedProcess[str]:
     assert MAKE
-    kept = {key: x for key, x in os.environ.items() if key not in ("MAKEFLAGS", "MFLAGS")}
+    ours = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")  # of the make that runs these tests
+    kept = {key: x for key, x in os.environ.items() if key not in ours}
     environment = kept if path is None else {**kept, "PATH": path}
     command = [MAKE, *args]
     return subprocess.run(

@@ -75,7 +75,7 @@ class QueuePace:
 
     def offered(self, beat: int, command: int, taken: int) -> int:
         """See ``Pace``."""
-        latest = 0 if beat == 0 else taken + 1
+        latest = command if beat == 0 else taken + 1
         for bank, begins in enumerate(self.begins):
             item = begins.get(beat)
             if item is None:
@@ -85,7 +85,8 @@ class QueuePace:
             if item >= csr.QUEUE:
                 before = max(before, leaves[item - csr.QUEUE])
             self.pushed[bank] = before + int(self.clocks[bank][item])
-            leaves.append(max(self.pushed[bank] + 1, taken if beat else 0))
+            free = taken if beat else command  # clock in which the item before has left
+            leaves.append(max(self.pushed[bank] + 1, free))
             latest = max(latest, leaves[-1] + 1)
         return latest
 
