@@ -182,6 +182,31 @@ def test_malformed_words(rng, kind, change):
         assert np.array_equal(again.outputs, golden.predict(network, x).outputs)
 
 
+@pytest.mark.parametrize("kind", [Format.BITMASK, Format.CSR], ids=lambda kind: kind.name)
+def test_a_name_outside_the_palette(rng, kind):
+    """Software names it; hardware says WEIGHTS after the layer, and recovers."""
+    cfg = replace(CORES["four_by_two"], formats=(kind.name.lower(),))
+    network = random_network(rng, [16, 7, 5], density=0.4, names=(5,))
+    raw = pack(network, cfg, kind)
+    image = parse(raw)
+    layers = [dict(record) for record in image.layers]
+    layers[1]["palette"] &= ~(0xF << 4 * 4)
+    if kind == Format.BITMASK:
+        layers[1]["palette"] &= ~(0xF << 4 * 12)  # entries repeat every eight
+    bad = build(replace(image, layers=layers))
+    with pytest.raises(ImageError, match=r"at layer 1: row \d, word \d+ of bank \d: .* palette"):
+        unpack(parse(bad))
+    x = rng.integers(0, 256, (2, 16), np.uint8)
+    commands = [Load(bad), Infer(x[:1]), Infer(x), Load(raw), Infer(x)]
+    *_, reported, reloaded, again = AmaranthDevice(cfg, stall=0.2, seed=5).run(commands)
+    assert isinstance(reported, InferReply)
+    assert reported.error == ErrorCode.WEIGHTS
+    assert reloaded == LoadReply(True, ErrorCode.NONE)
+    assert isinstance(again, InferReply)
+    assert again.error == ErrorCode.NONE
+    assert np.array_equal(again.outputs, golden.predict(network, x).outputs)
+
+
 class Outside:
     """Weight words that come from outside, round and round, pausing at random.
 

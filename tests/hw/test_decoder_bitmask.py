@@ -124,6 +124,27 @@ def test_garbage_never_hangs(rng, lanes, gaps):
 
 
 @pytest.mark.parametrize("lanes", LANES)
+@pytest.mark.parametrize("width", range(5))
+def test_a_name_without_a_code_is_a_fault(rng, lanes, width):
+    """Wherever it stands; the layer before and that behind it have none."""
+    for at in (0, 1, 20, 39):
+        layers, beats, words = layers_of(rng, lanes, [(10, 0.5, 2), (40, 0.4, width)])
+        beats[1][at] = beats[1][beats[1] != 0][0]
+        rare = beats[1][at, 0]
+        params = bitmask.choose(beats[1])
+        words = words[: len(bitmask.encode(beats[0], layers[0][0]))]
+        words += bitmask.encode(beats[1], params).tolist()
+        nameless = tuple(0 if code == rare else code for code in params.palette)
+        layers = [layers[0], (Params(params.width, palette=nameless), 40), layers[0]]
+        words += bitmask.encode(beats[0], layers[0][0]).tolist()
+        trace = run_layers(BitmaskDecoder(lanes), layers, iter(words), Gaps(0.1, 0.1))
+        assert [record.faults > 0 for record in trace.layers] == [False, True, False]
+        beats[1][beats[1] == rare] = 0
+        assert (trace.beats(1) == beats[1]).all()
+        assert (trace.beats(2) == beats[0]).all()
+
+
+@pytest.mark.parametrize("lanes", LANES)
 def test_a_good_layer_follows_a_bad_one(rng, lanes):
     """The bad one takes as many words as its masks ask for: ``extent`` says how many."""
     bad, count = Params(3, palette=(1, 2, 3, 4, 5, 0, 0, 0) * 2), 32

@@ -3,7 +3,7 @@
 
 from typing import Any
 
-from amaranth.hdl import Array, Cat, Module, Mux, ResetInserter, Signal, Value
+from amaranth.hdl import Cat, Module, Mux, ResetInserter, Signal, Value
 from amaranth.lib import memory
 
 from fantastic4_hw.decoder.countdown import Countdown
@@ -23,6 +23,8 @@ class BitmaskDecoder(Decoder):
 
     A beat a clock as long as words come, except for a pause of one clock after four beats that
     each took a name word. ``command_to_beat`` clocks lie between a command and its first beat.
+
+    A name without a code in the palette is a fault.
 
     Parameters
     ----------
@@ -49,17 +51,22 @@ class BitmaskDecoder(Decoder):
         command = self.command.payload
         step = Signal()
 
-        # Masks: two words, one in use, the other taken ahead.
-        masks = [Signal(BLOCK * lanes, name=f"masks_{n}", reset_less=True) for n in range(2)]
-        held = [Signal(name=f"held_{n}") for n in range(2)]
-        using = Signal()
+        # Masks: ``word`` is that of the block at hand until its first beat, from then on the next
+        # block's; the masks of the other three beats wait in ``rest``.
+        word = Signal(BLOCK * lanes, reset_less=True)
+        rest = Signal((BLOCK - 1) * lanes, reset_less=True)
+        full = Signal()
         phase = Signal(2)
+        begins = Signal()
+        have_mask = Signal()
+        have_next = Signal()
         mask = Signal(lanes)
-        both = Cat(masks)
-        fields = Array(both[at : at + lanes] for at in range(0, len(both), lanes))
-        m.d.comb += mask.eq(fields[Cat(phase, using)])
-        have_mask = Array(held)[using]
-        have_next = Array(held)[~using]
+        m.d.comb += [
+            begins.eq(phase == 0),
+            have_mask.eq(full | ~begins),
+            have_next.eq(full & ~begins),
+            mask.eq(Mux(begins, word[:lanes], rest[:lanes])),
+        ]
 
         # Names: how many this beat uses, and whether that begins another unit.
         # ``used`` counts the slots used so far less one, so a carry says that they ran out.
@@ -69,6 +76,9 @@ class BitmaskDecoder(Decoder):
         m.d.comb += [after.eq(used + ones(m, mask)), needs_unit.eq(after[bits])]
         takes_unit = Signal()
         unit, spare_unit = self._unit(m, takes_unit)
+        nameless = Signal(lanes)
+        m.d.comb += nameless.eq(Cat(code == 0 for code in unit))
+        m.d.sync += self.fault.eq(takes_unit & nameless.any())
 
         # Words: a beat takes a name word or, if it does not, the next mask word.
         room = Signal()
@@ -88,10 +98,10 @@ class BitmaskDecoder(Decoder):
             step.eq(beat & (self.i.valid | ~self.i.ready)),
             takes_unit.eq(step & needs_unit),
         ]
+        with m.If(step & begins):
+            m.d.sync += full.eq(0)
         with m.If(takes_mask & self.i.valid):
-            for n in range(2):
-                with m.If((using ^ have_mask) == n):
-                    m.d.sync += [masks[n].eq(self.i.payload), held[n].eq(1)]
+            m.d.sync += [word.eq(self.i.payload), full.eq(1)]
 
         # Stage A: the ring of slots and the mask; then a stage a level of the network.
         slots = [Signal(4, name=f"slot_{s}", reset_less=True) for s in range(lanes)]
@@ -115,11 +125,9 @@ class BitmaskDecoder(Decoder):
             m.d.sync += [used.eq(after), phase.eq(phase + 1)]
             with m.If(needs_unit):
                 m.d.sync += [slot.eq(code) for slot, code in zip(slots, unit, strict=True)]
-            with m.If((phase == BLOCK - 1) | ends):
-                m.d.sync += using.eq(~using)
-                for n in range(2):
-                    with m.If(using == n):
-                        m.d.sync += held[n].eq(0)
+            m.d.sync += rest.eq(Mux(begins, word[lanes:], rest[lanes:]))
+            with m.If(ends):
+                m.d.sync += phase.eq(0)
 
         # Commands: the palette goes round once, then the layer runs.
         m.d.comb += [
@@ -127,10 +135,7 @@ class BitmaskDecoder(Decoder):
             self.command.ready.eq(idle),
         ]
         with m.If(idle & self.command.valid):
-            m.d.sync += [
-                used.eq(lanes - 1),
-                phase.eq(0),
-            ]
+            m.d.sync += used.eq(lanes - 1)
         return ResetInserter(self.start)(m)
 
     def _unit(self, m: Module, takes: Value) -> tuple[list[Value], Signal]:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The decoders a configuration lists, as one."""
 
-from amaranth.hdl import Cat, Module
+from amaranth.hdl import Cat, Const, Module
 
 from fantastic4.config import CoreConfig
 from fantastic4.layout import Format
@@ -49,10 +49,12 @@ class SelectDecoder(Decoder):
         """Return the gateware."""
         m = Module()
         idle, faults = [], []
-        for kind in formats_of(self.cfg):
+        kinds = formats_of(self.cfg)
+        for kind in kinds:
             decoder = DECODERS[kind](self.lanes, count_width(self.cfg, kind))
             m.submodules[kind.name.lower()] = decoder
-            chosen = self.command.payload.format == kind
+            alone = len(kinds) == 1  # then it works whatever the command says, and costs no gates
+            chosen = Const(1) if alone else self.command.payload.format == kind
             m.d.comb += [
                 decoder.start.eq(self.start),
                 decoder.command.payload.eq(self.command.payload),
