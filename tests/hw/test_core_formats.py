@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from amaranth.hdl import Cat, Module
 
 from fantastic4 import golden
 from fantastic4 import pack as packing
@@ -21,6 +22,7 @@ from fantastic4.randomnet import random_network
 from fantastic4.selection import candidates, formats_of
 from fantastic4.timing import timing
 from fantastic4_hw.core import Core
+from fantastic4_hw.ports import StreamCore
 from fantastic4_sim.bench import simulate
 from fantastic4_sim.commands import Infer, InferReply, Load, LoadReply
 from fantastic4_sim.device import AmaranthDevice, Device, open_device
@@ -242,12 +244,45 @@ class Outside:
         return feed_checker
 
 
+class ByPorts(Core):
+    """A core as the ports of ``StreamCore`` show it."""
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.ports = ports = StreamCore(self.cfg)
+        m.d.comb += [
+            ports.s_axis_load_tdata.eq(self.load.payload.data),
+            ports.s_axis_load_tlast.eq(self.load.payload.last),
+            ports.s_axis_load_tvalid.eq(self.load.valid),
+            self.load.ready.eq(ports.s_axis_load_tready),
+            ports.s_axis_input_tdata.eq(self.input.payload.data.as_value()),
+            ports.s_axis_input_tlast.eq(self.input.payload.last),
+            ports.s_axis_input_tvalid.eq(self.input.valid),
+            self.input.ready.eq(ports.s_axis_input_tready),
+            self.result.payload.value.eq(ports.m_axis_result_tdata),
+            self.result.payload.last.eq(ports.m_axis_result_tlast),
+            self.result.valid.eq(ports.m_axis_result_tvalid),
+            ports.m_axis_result_tready.eq(self.result.ready),
+            ports.s_axis_weights_tdata.eq(Cat(words.payload.data for words in self.weights)),
+            ports.s_axis_weights_tuser.eq(Cat(words.payload.first for words in self.weights)),
+            ports.s_axis_weights_tvalid.eq(Cat(words.valid for words in self.weights)),
+            Cat(words.ready for words in self.weights).eq(ports.s_axis_weights_tready),
+            self.status.loaded.eq(ports.status_loaded),
+            self.status.error.eq(ports.status_error),
+            self.perf.stalls.eq(ports.perf_stalls),
+        ]
+        return m
+
+
 @pytest.mark.parametrize("gap", [0.0, 0.3, 0.8])
-@pytest.mark.parametrize(("lanes", "engines", "bank_lanes"), [(4, 2, 4), (16, 1, 8)])
-def test_external_weights(rng, geometry, monkeypatch, lanes, engines, bank_lanes, gap):
+@pytest.mark.parametrize(
+    ("lanes", "engines", "bank_lanes", "core"),
+    [(4, 2, 4, Core), (16, 1, 8, Core), (4, 2, 4, ByPorts)],
+)
+def test_external_weights(rng, geometry, monkeypatch, lanes, engines, bank_lanes, core, gap):
     """Two images, several inferences each, from streams that stall: outputs equal golden."""
     cfg = geometry(lanes, engines, bank_lanes=bank_lanes, external_weights=True, row_depth=128)
-    dut = Core(cfg)
+    dut = core(cfg)
     outside = Outside(dut, gap)
     cases, seen = [], []
     for widths in ([30, 12, 9, 3], [9, 4]):
