@@ -35,6 +35,7 @@ class Format(IntEnum):
     TERNARY5 = 2
     BITMASK = 3
     CSR = 4
+    BITMASK2 = 5
 
 
 class ErrorCode(IntEnum):

@@ -22,6 +22,7 @@ from fantastic4.randomnet import random_network
 from fantastic4.selection import candidates, formats_of
 from fantastic4.timing import timing
 from fantastic4_hw.core import Core
+from fantastic4_hw.decoder.select import PALETTE_FORMATS
 from fantastic4_hw.ports import StreamCore
 from fantastic4_sim.bench import simulate
 from fantastic4_sim.commands import Infer, InferReply, Load, LoadReply
@@ -184,7 +185,7 @@ def test_malformed_words(rng, kind, change):
         assert np.array_equal(again.outputs, golden.predict(network, x).outputs)
 
 
-@pytest.mark.parametrize("kind", [Format.BITMASK, Format.CSR], ids=lambda kind: kind.name)
+@pytest.mark.parametrize("kind", PALETTE_FORMATS, ids=lambda kind: kind.name)
 def test_a_name_outside_the_palette(rng, kind):
     """Software names it; hardware says WEIGHTS after the layer, and recovers."""
     cfg = replace(CORES["four_by_two"], formats=(kind.name.lower(),))
@@ -193,7 +194,7 @@ def test_a_name_outside_the_palette(rng, kind):
     image = parse(raw)
     layers = [dict(record) for record in image.layers]
     layers[1]["palette"] &= ~(0xF << 4 * 4)
-    if kind == Format.BITMASK:
+    if kind != Format.CSR:
         layers[1]["palette"] &= ~(0xF << 4 * 12)  # entries repeat every eight
     bad = build(replace(image, layers=layers))
     with pytest.raises(ImageError, match=r"at layer 1: row \d, word \d+ of bank \d: .* palette"):
