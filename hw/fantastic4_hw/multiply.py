@@ -146,9 +146,7 @@ class Multiply(wiring.Component):
         """Return the bias of the row that came five clocks ago."""
         width = self.cfg.bias_width
         half = width // 2
-        m.submodules.bias = storage = memory.Memory(
-            shape=width, depth=self.cfg.row_depth, init=[]
-        )
+        m.submodules.bias = storage = memory.Memory(shape=width, depth=self.cfg.row_depth, init=[])
         row = self.rows.payload
 
         # Parameters come with the last row of the layer before, which still needs its own.
