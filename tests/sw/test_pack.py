@@ -317,8 +317,8 @@ def test_biases_narrow_and_wide(rng):
     network = with_biases(rng, [7, -1, 5], [1 << 20, -3], [-(1 << 29), 1 << 15], [1 << 16], [9])
     image = parse(pack(network, TINY))
     kinds = [(record["bias_narrow"], record["bias_shift"]) for record in image.layers]
-    assert kinds == [(1, 0), (0, 0), (1, 15), (1, 2), (1, 0)]
-    words = [0xFFFF0007, 5, 1 << 20, 0xFFFFFFFD, 0x0001C000, 1 << 14, 9]
+    assert kinds == [(1, 0), (0, 0), (1, 14), (1, 2), (1, 0)]
+    words = [0xFFFF0007, 5, 1 << 20, 0xFFFFFFFD, 0x00028000, 1 << 14, 9]
     assert image.bias.tolist() == words
     back = unpack(image)
     for before, after in zip(network.layers, back.layers, strict=True):
