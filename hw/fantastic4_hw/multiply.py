@@ -15,7 +15,8 @@ class Multiply(wiring.Component):
     """``z = bias + sum over tiles of sum_i basis[i] * sums[i]``.
 
     Keeps basis and biases in memories of its own and walks them in the order in which the rows
-    come, so an image stores them in that order. Cannot stall; takes a row a clock.
+    come, so an image stores them in that order. A bias is a word, or half of one and a shift
+    (``fantastic4.bias``). Cannot stall; takes a row a clock.
 
     Members
     -------
