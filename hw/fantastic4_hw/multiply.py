@@ -161,7 +161,7 @@ class Multiply(wiring.Component):
         ends = self._delayed(m, row.ends & row.final, 1)
         at, upper = Signal(range(self.cfg.row_depth + 1)), Signal()
         with m.If(self.begin):
-            m.d.sync += [at.eq(0), upper.eq(0)]
+            m.d.sync += at.eq(0)
         with m.Elif(opened):
             stays = narrow & ~upper & ~ends
             m.d.sync += [at.eq(at + ~stays), upper.eq(stays)]
