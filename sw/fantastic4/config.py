@@ -57,7 +57,7 @@ class CoreConfig:
     weight_depth : int
         Words of ``word_width`` bits in each weight bank.
     row_depth : int
-        Biases, one a row, of all layers together.
+        32-bit words of biases, of all layers together: each holds one bias, or two of 16 bits.
     basis_depth : int
         Sets of four basis coefficients, of all layers together.
     input_chunks : int

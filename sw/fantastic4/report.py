@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from fantastic4 import cost
+from fantastic4 import bias, cost
 from fantastic4.image import Image
 from fantastic4.layout import VERSION, Format
 from fantastic4.network import IntegerLayer, Network
@@ -76,7 +76,8 @@ def model_record(raw: bytes, network: Network) -> dict[str, Any]:
 
 def dense_bits(layer: IntegerLayer) -> int:
     """Return the bits of a layer's 4-bit codes, basis and biases."""
-    return 4 * layer.codes.size + 16 * layer.basis.size + 32 * layer.bias.size
+    biases = 32 * len(bias.encode(layer.bias).words)
+    return 4 * layer.codes.size + 16 * layer.basis.size + biases
 
 
 def image_record(raw: bytes, image: Image) -> dict[str, Any]:

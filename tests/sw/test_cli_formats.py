@@ -48,7 +48,7 @@ def test_measures_bits_and_rates():
     assert record["curves"].keys() == {"1", "3"}
     for point in record["curves"]["3"]:
         bits = point["bits_per_weight"]
-        assert bits.keys() == {"dense", "ternary", "bitmask", "csr"}
+        assert bits.keys() == {"dense", "ternary", "bitmask", "bitmask2", "csr"}
         assert bits["dense"] == 4
         assert bits["ternary"] == 2
         assert bits["bitmask"] == pytest.approx(1 + 2 * point["density"], abs=0.01)
