@@ -3,6 +3,7 @@
 
 import itertools
 import random
+import re
 from copy import copy
 from dataclasses import replace
 from typing import Any
@@ -17,7 +18,7 @@ from fantastic4.config import CoreConfig
 from fantastic4.errors import ImageError
 from fantastic4.image import build, parse
 from fantastic4.layout import ErrorCode, Format
-from fantastic4.pack import encode_layers, pack, unpack
+from fantastic4.pack import encode_layers, pack, params_of, unpack
 from fantastic4.randomnet import random_network
 from fantastic4.selection import candidates, formats_of
 from fantastic4.timing import timing
@@ -162,10 +163,14 @@ def test_malformed_words(rng, kind, change):
     x = rng.integers(0, 256, (2, 16), np.uint8)
     bad = damage(parse(raw), change, int(rng.integers(2)), rng, cfg)
     fixed = kind in (Format.DENSE, Format.TERNARY)
-    if change != "garbage" or not fixed:
+    told = change != "garbage"
+    if told or not fixed:
         message = r"at layer \d: (row \d+, word \d+ of bank \d|bank \d: \d+ words behind the last)"
-        with pytest.raises(ImageError, match=message):
+        with pytest.raises(ImageError, match=message) as error:
             unpack(parse(bad))
+        # What a word is may depend on those before it: then the others may still be as many as
+        # the layers take, and hardware, which does not look at padding, has nothing to tell.
+        told &= not re.search("is not zero|empty", str(error.value))
 
     commands = [*(Load(bad), Infer(x[:1]), Infer(x[:1]), Infer(x)), *(Load(raw), Infer(x))]
     for stall in (0.0, 0.3):
@@ -176,7 +181,7 @@ def test_malformed_words(rng, kind, change):
         for reply, count in zip(inferred, (1, 1, 2), strict=True):
             assert isinstance(reply, InferReply)
             assert reply.outputs.shape == (count, 5)
-        if change != "garbage":
+        if told:
             assert [reply.error for reply in inferred[1:]] == [ErrorCode.WEIGHTS] * 2
         assert replies[4] == LoadReply(True, ErrorCode.NONE)
         again = replies[5]
@@ -193,9 +198,9 @@ def test_a_name_outside_the_palette(rng, kind):
     raw = pack(network, cfg, kind)
     image = parse(raw)
     layers = [dict(record) for record in image.layers]
-    layers[1]["palette"] &= ~(0xF << 4 * 4)
-    if kind != Format.CSR:
-        layers[1]["palette"] &= ~(0xF << 4 * 12)  # entries repeat every eight
+    params = params_of(layers[1])
+    for entry in range(params.names - 1, 16, 1 << params.width):  # they repeat, but not in CSR
+        layers[1]["palette"] &= ~(0xF << 4 * entry)
     bad = build(replace(image, layers=layers))
     with pytest.raises(ImageError, match=r"at layer 1: row \d, word \d+ of bank \d: .* palette"):
         unpack(parse(bad))
