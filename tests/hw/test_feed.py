@@ -276,7 +276,7 @@ def test_layer_feed_alone(rng, geometry):
         simulate(dut, [drive])
         for at, ((command, first), palette) in enumerate(zip(given, palettes, strict=True)):
             layer = layers[at % number]
-            assert command == command_of(layer.params, layer.count, layer.kind)
+            assert command == command_of(layer.params, layer.count, layer.kind, cfg.bank_lanes)
             assert first == (at % number == 0)
             whole = list(enumerate(layer.params.palette))
             last = at == len(given) - 1
