@@ -71,9 +71,8 @@ def save(network: Network, path: str | Path) -> None:
     except (TypeError, ValueError) as error:
         raise ModelError(f"{path}: metadata must be plain JSON: {error}") from error
     stream = codec.encode([layer.codes for layer in network.layers])
-    stored = {name: value for name, value in tensors.items() if not _is_codes(name)}
-    stored[CODES] = np.frombuffer(stream, np.uint8)
-    data = save_tensors(stored, {"fantastic4": text})
+    others = {name: value for name, value in tensors.items() if not _is_codes(name)}
+    data = save_tensors(others | {CODES: np.frombuffer(stream, np.uint8)}, {"fantastic4": text})
     try:
         _write(path, data)
     except OSError as error:

@@ -5,9 +5,9 @@ A range coder of the library ``constriction``, with 32-bit words. Probabilities 
 2**-16, so that no rounding is left to the library.
 """
 
+from importlib import import_module
 from typing import Any, Protocol
 
-import constriction
 import numpy as np
 
 from fantastic4.errors import ModelError
@@ -15,7 +15,7 @@ from fantastic4.errors import ModelError
 WORD = np.dtype("<u4")
 STEPS = 1 << 16
 
-_STREAM: Any = constriction.stream
+_STREAM: Any = import_module("constriction").stream  # the library has no types
 _FLAG = _STREAM.model.Bernoulli(perfect=False)
 
 
@@ -61,7 +61,7 @@ class Encoder:
 
 
 class Decoder:
-    """A `Coder` that reads ``stream``, or raises ``ModelError`` where no encoder can have made it."""
+    """A `Coder` that reads ``stream``; ``ModelError`` if no encoder can have written it."""
 
     def __init__(self, stream: bytes) -> None:
         if len(stream) % WORD.itemsize:

@@ -76,9 +76,7 @@ def _alike(lines: np.ndarray, chance: float) -> dict[int, float]:
     return {back: found[back] for back in best}
 
 
-def code_plane(
-    coder: Coder, shape: tuple[int, ...], given: np.ndarray | None = None
-) -> np.ndarray:
+def code_plane(coder: Coder, shape: tuple[int, ...], given: np.ndarray | None = None) -> np.ndarray:
     """Write the codes ``given``, uint8 of ``shape`` (rows, columns), or read them; return them."""
     plan = _code_plan(coder, None if given is None else Plan.of(given))
     ranks = np.zeros(CODES, np.uint8)
