@@ -40,14 +40,19 @@ def load_image(raw: bytes, source: str, config: str | None = None) -> Loaded:
 
 
 def load_dataset(
-    out: Output, name: str | None, data_dir: Path | None, loaded: Loaded, source: str
+    out: Output,
+    name: str | None,
+    data_dir: Path | None,
+    loaded: Loaded,
+    source: str,
+    label: str | None = None,
 ) -> DataSet:
     """Return the data set ``name``, or the one the image was trained on."""
     name = name or loaded.network.metadata.get("dataset")
     if not name:
         raise FantasticError(f"{source} does not say its data set: name one with --dataset")
     with out.downloads() as progress:
-        dataset = data.load(name, data_dir, progress=progress)
+        dataset = data.load(name, data_dir, progress=progress, label=label)
     if dataset.features != loaded.network.in_features:
         raise FantasticError(
             f"data set {name} has {dataset.features} features, {source} takes "
@@ -57,6 +62,12 @@ def load_dataset(
         raise FantasticError(
             f"data set {name} has {len(dataset.classes)} classes, {source} gives "
             f"{loaded.network.out_features} outputs"
+        )
+    known = loaded.network.classes
+    if known and dataset.classes != known:
+        raise FantasticError(
+            f"data set {name} has the classes {', '.join(dataset.classes)}, {source} tells apart "
+            f"{', '.join(known)}"
         )
     return dataset
 
