@@ -113,7 +113,6 @@ class Files:
         raise DataError(f"cannot find {path}: {'; '.join(tried)}. To go on, {advice}.")
 
 
-_ZIP = b"PK"
 _DAMAGED = (
     *(ValueError, KeyError, EOFError, RuntimeError, NotImplementedError),
     *(zipfile.BadZipFile, zlib.error),
@@ -131,10 +130,9 @@ def read_npz(path: Path, keys: Sequence[str] | None = None) -> dict[str, np.ndar
     """
     try:
         with path.open("rb") as file:
-            start = file.read(len(_ZIP))
-            if start != _ZIP:
-                what = "it is not an npz file" if start else "it is empty"
-                raise DataError(f"{path} cannot be read, delete or replace it: {what}")
+            if not zipfile.is_zipfile(file):
+                what = "not an npz file, or cut short" if path.stat().st_size else "empty"
+                raise DataError(f"{path} cannot be read, delete or replace it: it is {what}")
             file.seek(0)
             archive = np.load(file, allow_pickle=False)
             return {key: archive[key] for key in (archive.files if keys is None else keys)}
