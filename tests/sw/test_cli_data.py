@@ -30,7 +30,7 @@ def refused(*args: Any) -> str:
     return err
 
 
-def blobs(rng, count=240):
+def blobs(rng, count=1200):
     """Return raw features of very different scales and offsets, and three classes."""
     y = np.arange(count) % 3
     x = rng.normal(size=(count, 4)) + np.eye(3, 4)[y] * 4
@@ -41,7 +41,7 @@ def blobs(rng, count=240):
 def npz(rng, tmp_path):
     x, y = blobs(rng)
     path = tmp_path / "blobs.npz"
-    np.savez(path, x_train=x[:180], y_train=y[:180], x_test=x[180:], y_test=y[180:])
+    np.savez(path, x_train=x[:960], y_train=y[:960], x_test=x[960:], y_test=y[960:])
     return path
 
 
@@ -56,14 +56,14 @@ def table(rng, tmp_path):
 
 
 def test_train_and_run_on_an_npz(npz, tmp_path):
-    epochs = ("--hidden", "6", "--epochs", 30, "--float-epochs", 30)
+    epochs = ("--hidden", "16", "--epochs", 12, "--float-epochs", 8)
     out, _ = call("train", "--data", npz, *epochs, "-o", tmp_path / "m", "--json")
     assert json.loads(out)["dataset"] == "blobs.npz"
     model, image = tmp_path / "m" / "model.safetensors", tmp_path / "m.f4"
     call("pack", model, "--config", "tiny", "-o", image)
     out, _ = call("run", image, "--data", npz, "--json")
     record = json.loads(out)
-    assert (record["dataset"], record["inputs"]) == ("blobs.npz", 60)
+    assert (record["dataset"], record["inputs"]) == ("blobs.npz", 240)
     assert record["accuracy"]["golden"] > 0.8
 
     network = modelfile.load(model)
@@ -80,7 +80,7 @@ def test_train_and_run_on_a_csv(table, tmp_path, monkeypatch):
     assert modelfile.load(model).classes == ("elm", "fir", "oak")
     call("pack", model, "--config", "tiny", "-o", "trees.f4")
     out, _ = call("run", "trees.f4", "--data", "trees.csv", "--label", "kind", "--json")
-    assert json.loads(out)["inputs"] == 48
+    assert json.loads(out)["inputs"] == 240
 
     table.write_text(table.read_text().replace("oak", "ash"))
     err = refused("run", "trees.f4", "--data", "trees.csv", "--label", "kind")
