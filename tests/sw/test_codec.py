@@ -10,6 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fantastic4 import codec
+from fantastic4.codec.choice import Choice
+from fantastic4.codec.coder import STEPS, Coder
 from fantastic4.codec.plane import Plan
 from fantastic4.cost import code_entropy
 from fantastic4.errors import ModelError
@@ -87,6 +89,21 @@ def test_lines_that_resemble_earlier_ones_are_used(rng):
 def test_the_plan_of_noise_has_no_references(rng):
     plan = Plan.of(drawn(rng, (30, 200), [2, 0, 1, 3] + 12 * [0]))
     assert plan == Plan(columns=True, references=(), values=(3, 2))
+
+
+def test_nothing_is_ever_certain():
+    class Watch(Coder):
+        steps = np.empty(0)
+
+        def flags(self, steps, given):
+            self.steps = steps
+            return given
+
+    for answer in (True, False):
+        choice, coder = Choice(4096, 0), Watch()
+        for _ in range(40):
+            choice.code(coder, np.arange(4096), np.empty((0, 4096), int), np.full(4096, answer))
+        assert set(coder.steps) == {STEPS - 1 if answer else 1}
 
 
 def test_bytes_are_frozen():

@@ -68,6 +68,11 @@ def test_headings_that_are_numbers(write):
     assert len(rows(loaded)) == 20
 
 
+def test_quoted_fields(write):
+    loaded = data.load(write('"h, 1", w, kind\n1, 2, "a, b"\n3, 4, "a, b"\n'), label="kind")
+    assert loaded.classes == ("a, b",)
+
+
 def test_the_split_follows_the_seed(write):
     path = write(text(TABLE))
     first, again, other = (data.load(path, seed=seed) for seed in (0, 0, 1))
