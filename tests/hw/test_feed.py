@@ -290,7 +290,7 @@ def test_ready_when_every_bank_is(rng, geometry):
     layer = Layer(rng, cfg, Format.DENSE, 2)
 
     async def testbench(ctx):
-        command = command_of(layer.params, 2)
+        command = command_of(layer.params, 2, Format.DENSE, cfg.bank_lanes)
         ctx.set(dut.first_layer, 1)
         await put(ctx, dut.command, command)
         ctx.set(dut.open, 1)
