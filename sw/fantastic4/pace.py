@@ -100,7 +100,7 @@ def first_beat(kind: Format, lanes: int) -> int:
     levels = max(1, lanes.bit_length() - 1)
     return {
         Format.DENSE: 1,
-        Format.TERNARY: 3,
+        Format.TERNARY: 6,
         Format.TERNARY5: 4,
         Format.BITMASK: 18 + levels,
         Format.BITMASK2: 18 + levels,

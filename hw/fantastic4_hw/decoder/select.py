@@ -23,7 +23,7 @@ DECODERS: dict[Format, type[Decoder]] = {
     Format.BITMASK2: Bitmask2Decoder,
 }
 
-PALETTE_FORMATS = (Format.BITMASK, Format.CSR, Format.BITMASK2)
+PALETTE_FORMATS = (Format.TERNARY, Format.BITMASK, Format.CSR, Format.BITMASK2)
 """Formats whose decoders read the palette."""
 
 
