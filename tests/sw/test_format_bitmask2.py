@@ -180,3 +180,9 @@ def test_malformed_streams(width, palette, words, message, offset, beat):
     with pytest.raises(FormatError, match=message) as error:
         bitmask2.decode(np.array(words, np.uint32), 6, 4, params)
     assert (error.value.offset, error.value.beat) == (offset, beat)
+
+
+def test_a_beat_alone_takes_nothing_ahead():
+    one = np.ones((1, 8), np.uint8)
+    assert bitmask2.encode(one, bitmask2.choose(one)).tolist() == [3, 0xFF]
+    assert bitmask2.encode(0 * one, bitmask2.choose(0 * one)).tolist() == [0]
