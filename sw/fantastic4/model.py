@@ -14,54 +14,12 @@ from fantastic4.entropy import CODES, size_share
 from fantastic4.errors import FantasticError
 from fantastic4.methods.method import Method
 from fantastic4.methods.relevance import Relevance
+from fantastic4.norm import MOMENTUM, Norm
 from fantastic4.quant import ACT_MAX, codebook, dequantise, quantise_activation
 
 BASIS_MODES = ("layer", "row")
-EPSILON = 1e-5
-MOMENTUM = 0.1
-"""Weight of the newest batch in running statistics."""
-
 PEAK = 0.999
 """Share of a layer's activations that 8 bits must reach without clipping."""
-
-
-class Norm(nn.Module):
-    """Batch normalisation, an affine map ``scale * z + offset`` once trained.
-
-    Mean and bias belong to a feature. Variance and gain do too if ``per_row``; else they are one
-    number for the layer, which leaves the fold with one basis for all rows.
-    """
-
-    mean: Tensor
-    variance: Tensor
-
-    def __init__(self, features: int, per_row: bool):
-        super().__init__()
-        scales = features if per_row else 1
-        self.gain = nn.Parameter(torch.ones(scales))
-        self.bias = nn.Parameter(torch.zeros(features))
-        self.register_buffer("mean", torch.zeros(features))
-        self.register_buffer("variance", torch.ones(scales))
-        self.frozen = False
-
-    def forward(self, z: Tensor) -> Tensor:
-        """Return the normalised ``z`` (batch, features); in training, by the batch's statistics."""
-        mean, variance = self.mean, self.variance
-        if self.training and not self.frozen:
-            mean = z.mean(0)
-            variance = (z - mean).square().mean(0)
-            if self.gain.numel() == 1:
-                variance = variance.mean(0, keepdim=True)
-            with torch.no_grad():
-                self.mean.lerp_(mean, MOMENTUM)
-                self.variance.lerp_(variance, MOMENTUM)
-        scale = self.gain * torch.rsqrt(variance + EPSILON)
-        return torch.addcmul(self.bias - mean * scale, z, scale)
-
-    def affine(self) -> tuple[Tensor, Tensor]:
-        """Return scale, (features,) or (1,), and offset, (features,), in float64."""
-        scale = self.gain.double() * torch.rsqrt(self.variance.double() + EPSILON)
-        return scale, self.bias.double() - self.mean.double() * scale
 
 
 class Layer(nn.Module):

@@ -31,18 +31,18 @@ class _Dequantise(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, weight: Tensor, basis: Tensor, codes: Tensor) -> Tensor:
-        table = codebook(basis)
-        ctx.save_for_backward(table, codes)
-        return look_up(table, codes)
+        weights = look_up(codebook(basis), codes)
+        ctx.save_for_backward(weights, codes)
+        return weights
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None]:
         (gradient,) = gradients
-        table, codes = ctx.saved_tensors
-        size = table.abs()
-        slope = size / size.max().clamp(min=torch.finfo(size.dtype).tiny)
-        slope[0] = 1
-        return look_up(slope, codes).mul_(gradient), _by_basis(gradient, codes), None
+        weights, codes = ctx.saved_tensors
+        slope = weights.abs()
+        slope /= slope.max().clamp(min=torch.finfo(slope.dtype).tiny)
+        slope += codes == 0
+        return slope.mul_(gradient), _by_basis(gradient, codes), None
 
 
 def look_up(table: Tensor, codes: Tensor) -> Tensor:
@@ -77,8 +77,8 @@ def dequantise(weight: Tensor, basis: Tensor, codes: Tensor) -> Tensor:
     """Return the quantised weights, exactly entries of the codebook.
 
     Gradients: to ``basis``, ``∂L/∂ω_i = Σ B_i ⊙ ∂L/∂W_q``; to ``weight``, straight through,
-    ``∂L/∂W = |w_c| / max|w| · ∂L/∂w_q`` for c ≠ 0 and ``∂L/∂w_q`` for c = 0 (EC2T, with |w_c|
-    relative to the codebook's largest, so that a layer's scale does not change its pace).
+    ``∂L/∂W = |w_c| / max|w_q| · ∂L/∂w_q`` for c ≠ 0 and ``∂L/∂w_q`` for c = 0 (EC2T, with |w_c|
+    relative to the layer's largest, so that a layer's scale does not change its pace).
 
     Parameters
     ----------

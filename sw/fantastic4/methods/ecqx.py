@@ -16,10 +16,8 @@ SCALE = 2.0
 TOLERANCE = 0.1
 """How far the share of zeros may be from that without relevance."""
 
-HALVINGS = 8
+SEARCH = 12
 """Steps of the search for β."""
-
-BETA_MAX = 4.0
 
 
 @dataclass(frozen=True)
@@ -67,11 +65,11 @@ def _beta(bound: np.ndarray, surprise: np.ndarray, relevance: np.ndarray, target
     """Return β, for which the share of zeros is within `TOLERANCE` of ``target``."""
     mean = float(relevance.mean())
     beta = min(-math.log(SCALE) / math.log(mean), 1.0) if 0 < mean < 1 else 1.0
-    low, high = 0.0, BETA_MAX
-    for _ in range(HALVINGS):
+    low, high = 0.0, math.inf
+    for _ in range(SEARCH):
         excess = float(_zeros(beta, bound, surprise).mean()) - target
         if abs(excess) <= TOLERANCE:
             break
         low, high = (low, beta) if excess > 0 else (beta, high)
-        beta = (low + high) / 2
+        beta = (low + high) / 2 if high < math.inf else 2 * beta
     return beta
