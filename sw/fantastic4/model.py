@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The multilayer perceptron in PyTorch: first in float32, then as the integers will compute it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -110,7 +110,7 @@ class Mlp(nn.Module):
         self.layers = [
             Layer(n, m, basis == "row", last=i == len(pairs) - 1) for i, (n, m) in enumerate(pairs)
         ]
-        self.stack = nn.Sequential(*self.layers)
+        self.stack = nn.ModuleList(self.layers)
         largest = max(n * m for n, m in pairs)
         for layer, (n, m) in zip(self.layers, pairs, strict=True):
             layer.share = size_share(n * m, largest)
@@ -120,9 +120,16 @@ class Mlp(nn.Module):
         """Return what 8-bit inputs ``x`` (uint8) mean, float32."""
         return (x.float() - self.zero_point) * self.input_scale
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Return logits (batch, classes) of real inputs ``x`` (batch, features), float32."""
-        return self.stack(x)
+    def forward(self, x: Tensor, thin: Callable[[Tensor], Tensor] | None = None) -> Tensor:
+        """Return logits (batch, classes) of real inputs ``x`` (batch, features), float32.
+
+        ``thin``, if given, is applied to the output of every hidden layer.
+        """
+        for layer in self.layers:
+            x = layer(x)
+            if thin and not layer.last:
+                x = thin(x)
+        return x
 
     def quantise(self, method: Method) -> None:
         """Go from float32 to quantised weights and activations: the first basis and codes."""
@@ -141,9 +148,7 @@ class Mlp(nn.Module):
             if renew:
                 layer.cost = method.costs(weight, centroids, layer.share)
             known = None if relevance is None else relevance.of(number)
-            layer.codes.copy_(
-                torch.from_numpy(method.assign(weight, centroids, layer.cost, known))
-            )
+            layer.codes.copy_(torch.from_numpy(method.assign(weight, centroids, layer.cost, known)))
 
     def settle(self, method: Method) -> None:
         """Move every basis to the nearest that ``method`` allows."""

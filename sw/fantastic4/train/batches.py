@@ -2,10 +2,13 @@
 """The batches of an epoch: shuffled, and varied so that no epoch sees the same inputs twice."""
 
 import json
+import math
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from fantastic4.train.config import TrainConfig
 
@@ -18,7 +21,7 @@ class Batches:
     training : numpy.ndarray
         Indices of the examples to train with.
     config : TrainConfig
-        ``batch``, ``dropout``, ``noise``, ``mixup`` and ``seed``.
+        ``batch``, ``dropout``, ``hidden_dropout``, ``noise``, ``mixup`` and ``seed``.
     """
 
     def __init__(self, training: np.ndarray, config: TrainConfig):
@@ -42,9 +45,19 @@ class Batches:
         if self.config.noise:
             x = x + np.float32(self.config.noise) * self.rng.standard_normal(x.shape, np.float32)
         if self.config.dropout:
-            lots = np.frombuffer(self.rng.bytes(x.size), np.uint8).reshape(x.shape)
-            x = x * (lots >= round(256 * self.config.dropout))
+            x = x * self._kept(x.shape, self.config.dropout)
         return x, targets
+
+    def thin(self, y: Tensor) -> Tensor:
+        """Return hidden activations (batch, features) with some dropped, the others scaled up."""
+        share = self.config.hidden_dropout
+        kept = torch.from_numpy(self._kept(tuple(y.shape), share))
+        return y * (kept / (1 - share))
+
+    def _kept(self, shape: tuple[int, ...], dropout: float) -> np.ndarray:
+        """Return which activations are not dropped, bool; drawn with eight bits each."""
+        lots = np.frombuffer(self.rng.bytes(math.prod(shape)), np.uint8)
+        return lots.reshape(shape) >= round(256 * dropout)
 
     def state(self) -> str:
         """Return where the random numbers are."""

@@ -43,6 +43,8 @@ class TrainConfig:
         Weight decay, decoupled from the gradient, in the float phase.
     dropout : float
         Share of the inputs set to zero in training, drawn anew each time, in steps of 1/256.
+    hidden_dropout : float
+        Share of the hidden activations set to zero in the float phase.
     noise : float
         Standard deviation of the noise added to the inputs in training.
     mixup : float
@@ -78,6 +80,7 @@ class TrainConfig:
     batch: int = 64
     decay: float = 0.0
     dropout: float = 0.1
+    hidden_dropout: float = 0.0
     noise: float = 0.0
     mixup: float = 0.0
     distill: float = 0.0
@@ -103,6 +106,10 @@ class TrainConfig:
             "batch": ("at least 2", self.batch >= 2),
             "decay": ("0 or more", self.decay >= 0),
             "dropout": ("0 or more and less than 1", 0 <= self.dropout < 1),
+            "hidden_dropout": (
+                "0 or more and less than 1",
+                0 <= self.hidden_dropout < 1,
+            ),
             "noise": ("0 or more", self.noise >= 0),
             "mixup": ("0 or more", self.mixup >= 0),
             "distill": ("0..1", 0 <= self.distill <= 1),

@@ -90,6 +90,7 @@ class _Run:
         self.history: list[dict[str, Any]] = []
         self.logits = torch.empty(0)
         self.accuracy_float = 0.0
+        self.quantised = False
 
     def train(self) -> TrainResult:
         """Run all phases and evaluate on the test split."""
@@ -113,6 +114,7 @@ class _Run:
 
         method = config.quantisation()
         model.quantise(method)
+        self.quantised = True
         groups: list[dict[str, Any]] = [{"params": weights, "peak": config.lr}]
         for layer in model.layers:
             size = float(layer.basis.detach().abs().max())
@@ -227,7 +229,8 @@ class _Run:
 
     def _step(self, x: Tensor, targets: Tensor, optimiser: torch.optim.Optimizer) -> Tensor:
         """Take one step and return its loss."""
-        loss = cross_entropy(self.model(x), targets)
+        thin = self.batches.thin if self.config.hidden_dropout and not self.quantised else None
+        loss = cross_entropy(self.model(x, thin), targets)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
