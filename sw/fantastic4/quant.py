@@ -66,11 +66,13 @@ def _by_basis(gradient: Tensor, codes: Tensor) -> Tensor:
     """Return ``Σ B_i ⊙ gradient``, (4,)."""
     flat, bits = gradient.reshape(-1).numpy(), codes.reshape(-1).numpy()
     one, mask = np.empty_like(bits), np.empty_like(flat)
-    sums = []
+    used = int(np.bitwise_or.reduce(bits))
+    sums = np.zeros(BASIS_COUNT)
     for i in range(BASIS_COUNT):
-        np.bitwise_and(bits, 1 << i, out=one)
-        np.copyto(mask, one)
-        sums.append(np.dot(flat, mask) / (1 << i))
+        if used >> i & 1:
+            np.bitwise_and(bits, 1 << i, out=one)
+            np.copyto(mask, one)
+            sums[i] = np.dot(flat, mask) / (1 << i)
     return torch.tensor(sums, dtype=gradient.dtype)
 
 
@@ -111,6 +113,6 @@ class _QuantiseActivation(torch.autograd.Function):
 
 
 def quantise_activation(z: Tensor, scale: Tensor) -> Tensor:
-    """Return ``scale * clamp(floor(z / scale + 1/2), 0, 255)``; straight through between the ends."""
+    """Return ``scale * clamp(floor(z / scale + 1/2), 0, 255)``; straight through in between."""
     result: Any = _QuantiseActivation.apply(z, scale)
     return result

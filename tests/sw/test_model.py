@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from fantastic4.errors import FantasticError
-from fantastic4.model import Mlp
 from fantastic4.methods import Ec4t
+from fantastic4.model import Mlp
 from fantastic4.quant import codebook
 
 

@@ -95,7 +95,7 @@ def test_a_damaged_file_is_refused(digits, tmp_path, keep):
     path = tmp_path / "checkpoint.pt"
     interrupted(digits, path)
     path.write_bytes(path.read_bytes()[:keep])
-    with pytest.raises(FantasticError, match="checkpoint.pt is no checkpoint, or damaged"):
+    with pytest.raises(FantasticError, match=r"checkpoint.pt is no checkpoint, or damaged"):
         train(digits, QUICK, checkpoint=Checkpoint(path, resume=True))
 
 

@@ -7,7 +7,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fantastic4.entropy import CODES
 from fantastic4.methods.ec4t import UNIFORM, Ec4t
 
 

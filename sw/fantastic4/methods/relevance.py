@@ -22,8 +22,9 @@ class Relevance:
     """Running mean of the relevance of every weight.
 
     The logit of an example's class is handed down by the ε-rule: weight j of row i, the norm's
-    scale included, receives ``a_j w_ij / (y_i + ε) · R_i``. The outputs y are those of the quantised
-    network and w are the background weights, so that a weight that is zero now can come back.
+    scale included, receives ``a_j w_ij / (y_i + ε) · R_i``. The outputs y are those of the
+    quantised network and w are the background weights, so that a weight that is zero now can come
+    back.
 
     Members
     -------
