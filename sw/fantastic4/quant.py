@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import threshold_
 
 from fantastic4.config import BASIS_COUNT
 from fantastic4.entropy import CODES
@@ -42,7 +41,7 @@ class _Dequantise(torch.autograd.Function):
         weights, codes = ctx.saved_tensors
         slope = weights.abs()
         slope /= slope.max().clamp(min=torch.finfo(slope.dtype).tiny)
-        threshold_(slope, 0, 1)  # where the weight is 0
+        torch.threshold_(slope, 0, 1)  # where the weight is 0
         return slope.mul_(gradient), _by_basis(gradient, codes), None
 
 

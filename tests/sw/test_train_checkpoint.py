@@ -30,7 +30,7 @@ class StopAfter:
         if (self.epochs, batch) == self.at:
             raise Stop
 
-    def epoch(self, *args):
+    def epoch(self, phase, epoch, epochs, metrics):
         self.epochs += 1
 
 

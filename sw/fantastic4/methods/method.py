@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a method of quantisation decides."""
 
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 from torch import Tensor
@@ -18,7 +18,7 @@ class Method(Protocol):
         Most non-zero values a layer may use, 1..15.
     """
 
-    uses_relevance: bool
+    uses_relevance: ClassVar[bool]
     """Whether `assign` wants to know what each weight contributes to the network's answer."""
 
     def __init__(self, gamma: float, values: int) -> None: ...
