@@ -44,7 +44,7 @@ verilog: setup ## Write the Verilog of every named core into build/verilog
 formats: dev ## Measure the weight formats, bits and gates, into docs
 	$(BIN)/fantastic4 formats --synth -o docs
 
-results: dev ## Train the networks of docs/results.md and renew its tables (hours; goes on where it ended)
+results: dev ## Train the networks of docs/results.md and renew its tables (hours)
 	$(BIN)/fantastic4 sweep --preset results -o build/results --docs docs
 
 clean: ## Remove what was built, but not .venv

@@ -107,5 +107,6 @@ def task_points(task: Task, data: DataSet, methods: Sequence[str]) -> list[Point
                 hidden=(task.hidden,),
                 gammas=curve.gammas,
                 values=curve.values,
+                seeds=SEEDS,
             )
     return unique(points)
