@@ -13,7 +13,7 @@ from fantastic4.errors import ModelError
 from fantastic4.lower import ACC_BITS, BASIS_MAX, lower, lower_layer, snap
 from fantastic4.model import BASIS_MODES, Mlp
 from fantastic4.network import InputQuant
-from fantastic4.quant import Ec4t
+from fantastic4.methods import Ec4t
 
 QUANT = InputQuant(np.ones(1), np.zeros(1))
 

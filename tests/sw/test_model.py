@@ -6,7 +6,8 @@ import torch
 
 from fantastic4.errors import FantasticError
 from fantastic4.model import EPSILON, Mlp, Norm
-from fantastic4.quant import Ec4t, codebook
+from fantastic4.methods import Ec4t
+from fantastic4.quant import codebook
 
 
 def model(basis="layer", seed=0):
