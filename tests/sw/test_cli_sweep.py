@@ -18,6 +18,7 @@ from fantastic4.sweep import preset
 from fantastic4.sweep.preset import Curve, Goal, Task
 from fantastic4.sweep.store import Store
 from fantastic4.sweep.table import COLUMNS
+from fantastic4.train.defaults import DEFAULTS
 
 QUICK = ("--hidden", "8", "--epochs", "2", "--float-epochs", "1")
 ENTRY = Path(sys.executable).with_name("fantastic4")
@@ -155,9 +156,7 @@ def small_preset(monkeypatch) -> None:
     task = Task("digits", (8,), "tiny", goals, (Curve("ec4t", (0.1, 0.3)), Curve("int4")))
     monkeypatch.setattr(preset, "RESULTS", (task,))
     monkeypatch.setattr(preset, "SEEDS", (0,))
-    monkeypatch.setitem(
-        sys.modules["fantastic4.train.config"].DEFAULTS, "digits", {"epochs": 2, "float_epochs": 1}
-    )
+    monkeypatch.setitem(DEFAULTS, "digits", {"epochs": 2, "float_epochs": 1})
 
 
 @pytest.mark.usefixtures("small_preset")
@@ -226,7 +225,10 @@ def test_wrong_use(args, text, tmp_path, monkeypatch):
     ("args", "text"),
     [
         (["digits", "--config", "huge"], "there is no configuration 'huge'"),
-        (["digits", "--method", "ec4t,ec5t"], "there is no method 'ec5t'; choose one of ec4t"),
+        (
+            ["digits", "--method", "ec4t,ec5t"],
+            "method must be one of ec4t, ec2t, ecqx, int4, not 'ec5t'",
+        ),
         (["nonsense"], "there is no data set 'nonsense'"),
         (["--preset", "results", "--only", "mnist,moons"], "the preset has no data set 'moons'"),
     ],

@@ -11,7 +11,7 @@ from fantastic4.config import FULL, SMALL
 from fantastic4.errors import FantasticError
 from fantastic4.sweep import point as points
 from fantastic4.sweep.grid import grid, unique
-from fantastic4.sweep.point import data_digest, training_config
+from fantastic4.sweep.point import data_digest
 from fantastic4.train import TrainConfig
 
 
@@ -43,10 +43,14 @@ def test_equal_points_are_one(digits):
     assert unique([3, 1, 3, 2, 1]) == [3, 1, 2]
 
 
-def test_a_method_decides_some_options_itself(monkeypatch):
-    monkeypatch.setitem(points.FIXED, "ec4t", {"gamma": 0.0, "values": 2})
-    config = training_config("digits", "ec4t", gamma=0.7, values=9, hidden=(8,))
-    assert (config.gamma, config.values, config.hidden) == (0.0, 2, (8,))
+def test_a_method_decides_some_options_itself(digits):
+    varied = {"gammas": (0.1, 0.2), "values": (3, 15), "seeds": (0,)}
+    assert len(grid(digits, FULL, methods=("ec4t", "ecqx"), **varied)) == 8
+    found = grid(digits, FULL, methods=("int4", "ec2t"), **varied)
+    assert [(p.series, p.training.gamma, p.training.values) for p in found] == [
+        *[("int4", 0.0, 3), ("int4", 0.0, 15), ("ec2t", 0.1, 2), ("ec2t", 0.2, 2)]
+    ]
+    assert all(point.training.method == point.series for point in found)
 
 
 def test_the_key_is_that_of_everything_that_decides_the_record(digits):
@@ -88,7 +92,7 @@ def test_the_digest_is_that_of_data_and_labels(digits):
 @pytest.mark.parametrize(
     ("given", "text"),
     [
-        ({"methods": ("ec5t",)}, "there is no method 'ec5t'; choose one of ec4t"),
+        ({"methods": ("ec5t",)}, "method must be one of ec4t, ec2t, ecqx, int4, not 'ec5t'"),
         ({"gammas": (2.0,)}, "gamma must be 0..1"),
         ({"hidden": ((8,) * 16,)}, "hidden must have at most 15 layers"),
     ],

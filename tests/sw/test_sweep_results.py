@@ -110,17 +110,18 @@ def test_the_preset_has_every_network_of_the_documents():
 def test_points_of_a_task():
     digits = data.load("digits")
     task = RESULTS[0]
-    found = task_points(task, digits, ("ec4t",))
+    found = task_points(task, digits)
     usual = TrainConfig.for_dataset("digits")
     baselines = [point for point in found if point.series == "float"]
     assert [point.training.seed for point in baselines] == [0, 1, 2]
     for point in baselines:
         assert point.training.float_epochs == usual.float_epochs + usual.epochs
         assert point.training.hidden == task.hidden
-    (curve,) = [curve for curve in task.curves if curve.method == "ec4t"]
-    rest = {(p.training.gamma, p.training.values, p.training.seed) for p in found[3:]}
-    assert rest == {(g, v, s) for g in curve.gammas for v in curve.values for s in (0, 1, 2)}
-    assert len(found) == 3 + len(rest)
+    assert len(found) == 3 + 3 * sum(len(c.gammas) * len(c.values) for c in task.curves)
+    for curve in task.curves:
+        trained = [p.training for p in found if p.series == curve.method == p.training.method]
+        expected = {(g, v, s) for g in curve.gammas for v in curve.values for s in (0, 1, 2)}
+        assert {(t.gamma, t.values, t.seed) for t in trained} == expected
     assert {point.core.name for point in found} == {task.core}
 
 

@@ -119,14 +119,13 @@ def command(
     from fantastic4.sweep import runner
     from fantastic4.sweep.grid import grid
     from fantastic4.sweep.outputs import write
-    from fantastic4.sweep.point import methods
     from fantastic4.sweep.store import Store
 
     out = Output(as_json)
     chosen = presets.tasks(names(only)) if preset else []
     points: list[Point] = []
     for task in chosen:
-        points += presets.task_points(task, load(out, task.dataset, data_dir), methods())
+        points += presets.task_points(task, load(out, task.dataset, data_dir))
     if dataset is not None:
         points = grid(
             load(out, dataset, data_dir),

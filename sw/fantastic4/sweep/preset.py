@@ -84,8 +84,8 @@ def tasks(only: Sequence[str]) -> list[Task]:
     return [task for task in RESULTS if not only or task.dataset in only]
 
 
-def task_points(task: Task, data: DataSet, methods: Sequence[str]) -> list[Point]:
-    """Return the points of ``task``: the baseline in float, and the curves of ``methods``.
+def task_points(task: Task, data: DataSet) -> list[Point]:
+    """Return the points of ``task``: the baseline in float, and all curves.
 
     The baseline is trained in float for as many epochs as the others have in all.
     """
@@ -99,14 +99,13 @@ def task_points(task: Task, data: DataSet, methods: Sequence[str]) -> list[Point
         )
         points.append(Point(task.dataset, digest, baseline, core, FLOAT))
     for curve in task.curves:
-        if curve.method in methods:
-            points += grid(
-                data,
-                core,
-                methods=(curve.method,),
-                hidden=(task.hidden,),
-                gammas=curve.gammas,
-                values=curve.values,
-                seeds=SEEDS,
-            )
+        points += grid(
+            data,
+            core,
+            methods=(curve.method,),
+            hidden=(task.hidden,),
+            gammas=curve.gammas,
+            values=curve.values,
+            seeds=SEEDS,
+        )
     return unique(points)
