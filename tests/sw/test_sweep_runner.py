@@ -17,7 +17,7 @@ from fantastic4.sweep.runner import cores, run
 from fantastic4.sweep.store import Store
 from fantastic4.sweep.worker import Epochs, attempt, serve
 
-QUICK = {"hidden": ((8,),), "gammas": (0.1,), "epochs": 2, "float_epochs": 1}
+QUICK: dict[str, Any] = {"hidden": ((8,),), "gammas": (0.1,), "epochs": 2, "float_epochs": 1}
 
 
 class Seen:
@@ -101,7 +101,7 @@ def test_a_sweep_goes_on_where_it_was(digits, tmp_path):
 
 def test_failures_stop_nothing_and_are_not_finished(digits, tmp_path):
     fits, ends = grid(digits, TINY, seeds=(0, 1), **QUICK)
-    (wide,) = grid(digits, TINY, seeds=(0,), **(QUICK | {"hidden": ((200,),)}))
+    wide = replace(fits, training=replace(fits.training, hidden=(200,)))
     store = Store(tmp_path)
     seen = Seen(victim=ends)
     records = run([wide, ends, fits], store, 1, None, seen)

@@ -56,10 +56,10 @@ class Task:
     float_goal: float | None = None
 
 
-GAMMAS = (0.05, 0.1, 0.2, 0.4, 0.8)
-FEWER = (0.1, 0.3, 0.8)
+GAMMAS = (0.05, 0.1, 0.2, 0.4, 0.6)
+FEWER = (0.1, 0.2, 0.4)
 CURVES = (
-    Curve("ec4t", GAMMAS, (15, 3)),
+    Curve("ec4t", GAMMAS, (15, 2)),
     Curve("ec2t", FEWER, (2,)),
     Curve("ecqx", FEWER),
     Curve("int4"),
