@@ -55,7 +55,7 @@ def test_a_method_decides_some_options_itself(digits):
 
 def test_the_key_is_that_of_everything_that_decides_the_record(digits):
     (one,) = grid(digits, FULL, seeds=(0,))
-    assert one.key == replace(one).key == replace(one, series="other").key
+    assert one.key == replace(one).key == replace(one, series="other", source="x.csv").key
     assert len(one.key) == 16
     others = [
         replace(one, dataset="mnist"),
@@ -87,6 +87,7 @@ def test_the_digest_is_that_of_data_and_labels(digits):
     real = replace(digits, x_train=digits.x_train.astype(np.float32))
     assert data_digest(real) != before
     assert data_digest(replace(digits, normalise="feature")) != before
+    assert data_digest(replace(digits, classes=tuple("abcdefghij"))) != before
 
 
 @pytest.mark.parametrize(

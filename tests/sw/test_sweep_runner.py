@@ -3,12 +3,14 @@
 
 import multiprocessing
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from fantastic4 import cost, data, golden, modelfile
 from fantastic4.config import SMALL, TINY
+from fantastic4.errors import FantasticError
 from fantastic4.pack import pack, read_image
 from fantastic4.sweep.grid import grid
 from fantastic4.sweep.point import Point
@@ -125,6 +127,18 @@ def test_a_fault_of_ours_is_a_failure_with_its_traceback(digits, tmp_path, monke
     assert record["error"] == "ZeroDivisionError: by nothing"
     assert "in fail" in record["traceback"]
     assert (record["key"], record["training"]["hidden"]) == (point.key, [8])
+
+
+def test_data_are_loaded_from_their_source(digits, tmp_path, monkeypatch):
+    def load(name: str, folder: Path) -> None:
+        raise FantasticError(f"{name} of {folder}")
+
+    monkeypatch.setattr(data, "load", load)
+    ours, _ = multiprocessing.Pipe()
+    for source, expected in ((None, "digits"), ("a/digits.csv", "a/digits.csv")):
+        (point,) = grid(digits, SMALL, source=source, seeds=(0,), **QUICK)
+        record = attempt(point, Store(tmp_path), Path("data"), Epochs(ours))
+        assert (record["error"], record["dataset"]) == (f"{expected} of data", "digits")
 
 
 def test_a_worker_ends_with_the_process_that_started_it(digits, tmp_path):

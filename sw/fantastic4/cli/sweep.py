@@ -130,6 +130,7 @@ def command(
         points = grid(
             load(out, dataset, data_dir),
             core,
+            source=dataset,
             methods=names(method),
             hidden=widths,
             gammas=gammas,
@@ -138,7 +139,7 @@ def command(
             epochs=epochs,
             float_epochs=float_epochs,
         )
-    folder = output or Path("build/sweep") / (dataset or str(preset))
+    folder = output or Path("build/sweep") / Path(dataset or str(preset)).stem
     jobs = min(jobs or runner.cores(), len(points))
     out.note(f"{len(points)} points, {jobs} at a time, in {folder}/")
     with shown_sweep(out, points) as watch:
@@ -222,12 +223,9 @@ def tables(report: dict[str, Any]) -> list[Any]:
             "γ": row["gamma"],
             "values": row["values"],
             "seeds": len(row["seeds"]),
-            "float": percent(row["float"]["mean"]),
             "golden": percent(row["golden"]["mean"]),
-            "bits a weight": row["bits_per_weight"]["mean"],
-            "entropy": row["entropy"]["mean"],
-            "cycles": row["cycles"]["mean"],
-            "on front": "yes" if row["on_front"] else "",
+            "bits": row["bits_per_weight"]["mean"],
+            "front": "yes" if row["on_front"] else "",
         }
         for row in report["means"]
     ]

@@ -16,6 +16,7 @@ def grid(
     data: DataSet,
     core: CoreConfig,
     *,
+    source: str | None = None,
     methods: Sequence[str] = ("ec4t",),
     hidden: Sequence[tuple[int, ...] | None] = (None,),
     gammas: Sequence[float | None] = (None,),
@@ -27,6 +28,8 @@ def grid(
 
     Parameters
     ----------
+    source : str, optional
+        What loads ``data``, if not its name.
     hidden, gammas, values : sequence
         None is the default of the data set.
     given
@@ -42,7 +45,7 @@ def grid(
     for method, widths, gamma, count, seed in product(methods, hidden, gammas, values, seeds):
         varied = {"hidden": widths, "gamma": gamma, "values": count, "seed": seed}
         training = training_config(data.name, method, **given, **varied)
-        points.append(Point(data.name, digest, training, core, method))
+        points.append(Point(data.name, source or data.name, digest, training, core, method))
     return unique(points)
 
 

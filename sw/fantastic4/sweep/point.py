@@ -28,6 +28,9 @@ class Point:
     Parameters
     ----------
     dataset : str
+        Name of the data set.
+    source : str
+        What loads it: its name, or a file; no part of the `key`.
     data_digest : str
         Of the arrays, as `data_digest` gives it.
     training : TrainConfig
@@ -38,6 +41,7 @@ class Point:
     """
 
     dataset: str
+    source: str
     data_digest: str
     training: TrainConfig
     core: CoreConfig
@@ -45,7 +49,7 @@ class Point:
 
     @property
     def key(self) -> str:
-        """Sixteen hexadecimal digits: the digest of everything but the series."""
+        """Sixteen hexadecimal digits: the digest of everything but source and series."""
         text = json.dumps(
             {
                 "version": [RECORD_VERSION, __version__, layout.VERSION],
@@ -77,11 +81,14 @@ def plain(training: TrainConfig) -> dict[str, Any]:
 
 
 def data_digest(data: DataSet) -> str:
-    """Return the SHA-256 of what is trained and tested on, in hexadecimal."""
-    state = hashlib.sha256(json.dumps([list(data.classes), data.normalise]).encode())
-    for array in (data.x_train, data.y_train, data.x_test, data.y_test):
-        state.update(f"\n{array.dtype.str} {array.shape}\n".encode())
-        state.update(np.ascontiguousarray(array).tobytes())
+    """Return the SHA-256 of everything in ``data``, in hexadecimal."""
+    state = hashlib.sha256()
+    for name, value in vars(data).items():
+        if isinstance(value, np.ndarray):
+            state.update(f"{name} {value.dtype.str} {value.shape}\n".encode())
+            state.update(np.ascontiguousarray(value).tobytes())
+        else:
+            state.update(f"{name} {value!r}\n".encode())
     return state.hexdigest()
 
 

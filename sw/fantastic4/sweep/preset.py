@@ -97,7 +97,7 @@ def task_points(task: Task, data: DataSet) -> list[Point]:
         baseline = training_config(
             task.dataset, "ec4t", hidden=task.hidden, seed=seed, gamma=0.0, **epochs
         )
-        points.append(Point(task.dataset, digest, baseline, core, FLOAT))
+        points.append(Point(task.dataset, task.dataset, digest, baseline, core, FLOAT))
     for curve in task.curves:
         points += grid(
             data,

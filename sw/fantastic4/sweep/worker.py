@@ -101,7 +101,7 @@ def attempt(point: "Point", store: Any, data_dir: Path | None, progress: Epochs)
     from fantastic4.sweep.record import measure
 
     try:
-        loaded = data.load(point.dataset, data_dir)
+        loaded = data.load(point.source, data_dir)
         return measure(point, loaded, store.model_path(point.key), progress)
     except FantasticError as error:
         return failure(point, str(error))
