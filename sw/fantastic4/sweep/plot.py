@@ -43,7 +43,7 @@ def plot(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
         panel.axhline(_float(of_network), color="k", ls="--", lw=1, label="float")
         panel.set(title=network, xlabel="stored bits a weight", ylabel="golden accuracy, %")
         panel.grid(alpha=0.3)
-        panel.legend()
+        panel.legend(loc="lower right")
     for panel in panels[len(networks) :]:
         panel.set_axis_off()
     figure.savefig(path, dpi=110)
