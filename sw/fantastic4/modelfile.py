@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Model files: an integer network as safetensors, with a digest of its contents; numpy only.
 
-Tensors: ``layers.N.codes`` uint8, ``layers.N.basis`` int16, ``layers.N.bias`` int32, ``quant.gain``
-and ``quant.offset`` float64. The file's metadata has one text, ``fantastic4``: a JSON object with
-everything else and ``sha256``, the digest of that object without it and of all tensors. The same
-network always gives the same bytes.
+Tensors: ``codes`` uint8, the stream of `fantastic4.codec` that holds the codes of all layers;
+``layers.N.basis`` int16, ``layers.N.bias`` int32, ``quant.gain`` and ``quant.offset`` float64. The
+file's metadata has one text, ``fantastic4``: a JSON object with everything else and ``sha256``, the
+digest of that object without it and of all tensors, the codes as ``layers.N.codes``, decoded. The
+same network always gives the same bytes. Version 1, which can still be read, has the tensors
+``layers.N.codes`` themselves.
 """
 
 import hashlib
@@ -19,12 +21,18 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
+from fantastic4 import codec
 from fantastic4.errors import ModelError
 from fantastic4.network import InputQuant, IntegerLayer, Network
 
 FORMAT = "fantastic4-model"
-VERSION = 1
+VERSION = 2
+PLAIN = 1
+"""The version whose codes are not compressed."""
+
 SUFFIX = ".safetensors"
+CODES = "codes"
+"""The tensor of compressed codes."""
 
 _FIELDS = {"name": str, "shift": int, "low": int, "high": int, "logits": bool}
 _TYPES = {
@@ -62,7 +70,9 @@ def save(network: Network, path: str | Path) -> None:
         text = json.dumps(content, allow_nan=False, sort_keys=True)
     except (TypeError, ValueError) as error:
         raise ModelError(f"{path}: metadata must be plain JSON: {error}") from error
-    data = save_tensors(tensors, {"fantastic4": text})
+    stream = codec.encode([layer.codes for layer in network.layers])
+    others = {name: value for name, value in tensors.items() if not _is_codes(name)}
+    data = save_tensors(others | {CODES: np.frombuffer(stream, np.uint8)}, {"fantastic4": text})
     try:
         _write(path, data)
     except OSError as error:
@@ -85,11 +95,12 @@ def load(path: str | Path) -> Network:
         raise ModelError(f"{path} cannot be read: {error.strerror}") from error
     try:
         tensors = load_tensors(data)
-        size = int.from_bytes(data[:8], "little")
-        texts = json.loads(data[8 : 8 + size]).get("__metadata__", {})
+        texts = _header(data).get("__metadata__", {})
     except (SafetensorError, ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{path} is not a model file or is damaged: {error}") from error
     content = _content(path, texts)
+    if content["version"] != PLAIN:
+        tensors = _decoded(path, tensors)
     if content.pop("sha256", None) != _digest(content, tensors):
         raise ModelError(f"{path} was altered since it was written: its sha256 does not match")
     try:
@@ -100,6 +111,41 @@ def load(path: str | Path) -> Network:
         raise ModelError(f"{path} lacks {error}") from error
     except (TypeError, ValueError, AttributeError) as error:
         raise ModelError(f"{path} is malformed: {error}") from error
+
+
+def code_bits(data: bytes) -> int:
+    """Return the bits that the codes take in the model file ``data``, all that is theirs counted.
+
+    That is the stream with its shapes, tables and checksum, and the entry in the file's header.
+    """
+    header = _header(data)
+    entries = {name: header[name] for name in header if name == CODES or _is_codes(name)}
+    text = json.dumps(entries, separators=(",", ":"))
+    stored = sum(end - begin for begin, end in (x["data_offsets"] for x in entries.values()))
+    return 8 * (stored + len(text) - 1)  # without the braces, with a comma
+
+
+def _header(data: bytes) -> dict[str, Any]:
+    """Return the JSON object at the start of a safetensors file."""
+    size = int.from_bytes(data[:8], "little")
+    return json.loads(data[8 : 8 + size])
+
+
+def _is_codes(name: str) -> bool:
+    """Return whether the tensor ``name`` has the codes of one layer."""
+    return name.startswith("layers.") and name.endswith(".codes")
+
+
+def _decoded(path: Path, tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return ``tensors`` with the codes of each layer in place of the stream."""
+    others = {name: value for name, value in tensors.items() if name != CODES}
+    if CODES not in tensors:
+        raise ModelError(f"{path} lacks {CODES!r}")
+    try:
+        layers = codec.decode(tensors[CODES].tobytes())
+    except ModelError as error:
+        raise ModelError(f"{path}: {error}") from error
+    return others | {f"layers.{number}.codes": codes for number, codes in enumerate(layers)}
 
 
 def _content(path: Path, texts: dict[str, str]) -> dict[str, Any]:
@@ -113,9 +159,10 @@ def _content(path: Path, texts: dict[str, str]) -> dict[str, Any]:
         ) from error
     if found != FORMAT:
         raise ModelError(f"{path}: format must be {FORMAT!r}, not {found!r}")
-    if version != VERSION:
+    if version not in (PLAIN, VERSION):
         raise ModelError(
-            f"{path}: this program reads version {VERSION} of the format, not {version!r}"
+            f"{path}: this program reads versions {PLAIN} and {VERSION} of the format, "
+            f"not {version!r}; a newer release may read it"
         )
     return content
 

@@ -169,8 +169,10 @@ def test_inspect_model(network, model):
     assert first["bits_per_weight"] == bits / held.weights
     stored = sum(layer["stored_bits"] for layer in record["layers"])
     assert record["bits_per_weight"] == stored / network.weights
+    assert record["code_bits_in_file"] == modelfile.code_bits(model.read_bytes()) / network.weights
     out, _ = call("inspect", model)
     assert record["sha256"] in "".join(out.split())
+    assert f"code bits in file {record['code_bits_in_file']:.3f}" in " ".join(out.split())
 
 
 def test_inspect_shows_the_basis(rng, tmp_path):

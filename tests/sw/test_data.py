@@ -35,7 +35,7 @@ def cache(tmp_path, monkeypatch):
 def arrays(rng):
     return {
         "x_train": rng.integers(0, 256, (30, 4, 5), dtype=np.uint8),
-        "y_train": rng.integers(0, 10, 30, dtype=np.uint8),
+        "y_train": rng.permutation(np.arange(30, dtype=np.uint8) % 10),
         "x_test": rng.integers(0, 256, (10, 4, 5), dtype=np.uint8),
         "y_test": rng.integers(0, 10, 10, dtype=np.uint8),
     }
@@ -193,14 +193,22 @@ def test_malformed_idx(raw):
         fetch.parse_idx(raw, "labels")
 
 
+NAN = np.where(np.arange(12).reshape(6, 2) == 9, np.nan, 1).astype(np.float32)
+
+
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
         ({"x_train": np.zeros((6, 2))}, "x_train must be uint8 or float32"),
         ({"x_test": np.zeros(6, np.float32)}, "x_test must be uint8 or float32"),
         ({"x_test": np.zeros((6, 3), np.float32)}, "same features"),
-        ({"x_test": np.full((6, 2), np.nan, np.float32)}, "x_test must be finite"),
-        ({"y_train": np.arange(6)}, r"labels 0..1, not 0..5"),
+        ({"x_test": np.zeros((0, 2), np.float32)}, r"x_test is empty, its shape is \(0, 2\)"),
+        ({"x_test": NAN}, "x_test must be finite, not nan in row 4, column 1"),
+        ({"y_train": np.arange(6)}, r"y_train must be labels 0..1, not 2 \(row 2\)"),
+        ({"y_test": np.arange(6) - 1}, r"y_test must be labels 0..1, not -1 \(row 0\)"),
+        ({"y_train": np.zeros(6, np.int64)}, "class 'b' has no example in the training split"),
+        ({"validation": np.arange(6) % 2 == 0}, "class 'a' has no example in the training split"),
+        ({"validation": np.zeros(5, bool)}, r"validation must be bool \(6,\)"),
         ({"y_test": np.zeros(5, np.int64)}, r"y_test must be int64 \(6,\)"),
         ({"normalise": "none"}, "inputs must be uint8"),
         ({"normalise": "batch"}, "normalise must be one of"),
@@ -228,7 +236,7 @@ def test_global_gain_reaches_255():
 
 def test_features_are_standardised_by_the_training_split_alone(rng):
     x = (rng.normal(size=(6000, 3)) * [1, 50, 0] + [0, 1000, 7]).astype(np.float32)
-    labels = np.zeros(6000, np.int64)
+    labels = np.arange(6000) % 2
     scale = input_quant(small(x_train=x, y_train=labels, x_test=x[:6, :] + 9))
     acts = scale.quant(x).astype(float)
     assert scale.zero_point == 128

@@ -2,12 +2,13 @@
 """Model files give back what was saved, and nothing else is accepted."""
 
 import json
+import re
 
 import numpy as np
 import pytest
 from safetensors.numpy import load, save
 
-from fantastic4 import modelfile
+from fantastic4 import codec, modelfile
 from fantastic4.errors import ModelError
 from fantastic4.network import InputQuant, IntegerLayer, Network
 
@@ -34,16 +35,40 @@ def network(rng):
     )
 
 
+def parts(path):
+    """Return the content of the file ``path`` and its tensors, as they are stored."""
+    data = path.read_bytes()
+    texts = modelfile._header(data)["__metadata__"]
+    return json.loads(texts["fantastic4"]), load(data)
+
+
+def decoded(tensors):
+    """Return ``tensors`` with the codes of each layer in place of the stream."""
+    layers = codec.decode(tensors["codes"].tobytes())
+    named = {f"layers.{number}.codes": codes for number, codes in enumerate(layers)}
+    return {name: value for name, value in tensors.items() if name != "codes"} | named
+
+
+def write(path, content, tensors, digested):
+    """Write a model file whose digest is that of ``digested``."""
+    content.pop("sha256", None)
+    content["sha256"] = modelfile._digest(content, digested)
+    path.write_bytes(save(tensors, {"fantastic4": json.dumps(content)}))
+
+
 def rewrite(path, tensors=None, **changed):
     """Write the file ``path`` again with altered tensors or content, digest included."""
-    data = path.read_bytes()
-    size = int.from_bytes(data[:8], "little")
-    texts = json.loads(data[8 : 8 + size])["__metadata__"]
-    content = json.loads(texts["fantastic4"]) | changed
-    tensors = load(data) if tensors is None else tensors(load(data))
-    del content["sha256"]
-    content["sha256"] = modelfile._digest(content, tensors)
-    path.write_bytes(save(tensors, {"fantastic4": json.dumps(content)}))
+    content, stored = parts(path)
+    stored = stored if tensors is None else tensors(stored)
+    known = decoded(stored) if "codes" in stored else stored
+    write(path, content | changed, stored, known)
+
+
+def write_plain(path, tensors=None):
+    """Write the file ``path`` again as one of version 1, its tensors altered."""
+    content, stored = parts(path)
+    stored = decoded(stored) if tensors is None else tensors(decoded(stored))
+    write(path, content | {"version": 1}, stored, stored)
 
 
 @pytest.fixture
@@ -53,7 +78,10 @@ def path(network, tmp_path):
     return path
 
 
-def test_round_trip(network, path):
+@pytest.mark.parametrize("version", [1, 2])
+def test_round_trip(network, path, version):
+    if version == 1:
+        write_plain(path)
     again = modelfile.load(path)
     assert again.classes == network.classes
     assert again.metadata == network.metadata
@@ -82,6 +110,33 @@ def test_any_altered_byte_is_refused(path):
         path.write_bytes(altered)
         with pytest.raises(ModelError, match=r"model\.safetensors"):
             modelfile.load(path)
+
+
+def test_altered_codes_are_refused_even_with_a_good_checksum(path, network):
+    content, stored = parts(path)
+    codes = [layer.codes ^ (layer.codes == 3) for layer in network.layers]
+    stored["codes"] = np.frombuffer(codec.encode(codes), np.uint8)
+    path.write_bytes(save(stored, {"fantastic4": json.dumps(content)}))
+    with pytest.raises(ModelError, match=r"model\.safetensors was altered since it was written"):
+        modelfile.load(path)
+
+
+def test_a_shortened_stream_is_refused(path):
+    content, stored = parts(path)
+    stored["codes"] = stored["codes"][:-4]
+    path.write_bytes(save(stored, {"fantastic4": json.dumps(content)}))
+    with pytest.raises(ModelError, match=r"model\.safetensors: the codes are damaged"):
+        modelfile.load(path)
+
+
+def test_code_bits_count_stream_and_entry(path):
+    data = path.read_bytes()
+    size = len(parts(path)[1]["codes"])
+    entry = re.search(rb'"codes":\{[^}]*\}', data)
+    assert entry is not None
+    assert modelfile.code_bits(data) == 8 * (size + len(entry[0]) + len(","))
+    write_plain(path)
+    assert modelfile.code_bits(path.read_bytes()) > 8 * (2 * 5 * 7 + 3 * 5)
 
 
 def test_altered_metadata_is_named_as_such(path):
@@ -127,10 +182,14 @@ def replaced(name, value):
     return lambda tensors: tensors | {name: value}
 
 
+def coded(layers):
+    return np.frombuffer(codec.encode(layers), np.uint8)
+
+
 @pytest.mark.parametrize(
     ("tensors", "changed", "message"),
     [
-        (None, {"version": 2}, "reads version 1 of the format, not 2"),
+        (None, {"version": 3}, "reads versions 1 and 2 of the format, not 3; a newer release"),
         (None, {"format": "other"}, "format must be 'fantastic4-model', not 'other'"),
         (None, {"layers": []}, "must have 1..16 layers"),
         (None, {"layers": [{"name": "one"}]}, "lacks 'shift'"),
@@ -141,7 +200,8 @@ def replaced(name, value):
         (None, {"metadata": []}, "metadata an object"),
         (without("layers.1.bias"), {}, "lacks 'layers.1.bias'"),
         (without("quant.gain"), {}, "lacks 'quant.gain'"),
-        (replaced("layers.0.codes", np.zeros((2, 5, 7), np.int8)), {}, "codes must be uint8"),
+        (without("codes"), {}, "lacks 'codes'"),
+        (replaced("codes", coded([np.ones((2, 5, 7), np.uint8)])), {}, "lacks 'layers.1.codes'"),
         (replaced("layers.1.bias", np.zeros(4, np.int32)), {}, r"bias must have shape \(3,\)"),
         (replaced("quant.gain", np.full(7, np.nan)), {}, "quant.gain must be 1 or 7 finite"),
         (replaced("quant.gain", np.ones(6)), {}, "quant.gain must be 1 or 7 finite"),
@@ -149,6 +209,19 @@ def replaced(name, value):
 )
 def test_malformed_content_is_refused(path, tensors, changed, message):
     rewrite(path, tensors, **changed)
+    with pytest.raises(ModelError, match=f"model.safetensors.*({message})"):
+        modelfile.load(path)
+
+
+@pytest.mark.parametrize(
+    ("tensors", "message"),
+    [
+        (replaced("layers.0.codes", np.zeros((2, 5, 7), np.int8)), "codes must be uint8"),
+        (without("layers.1.codes"), "lacks 'layers.1.codes'"),
+    ],
+)
+def test_malformed_version_1_is_refused(path, tensors, message):
+    write_plain(path, tensors)
     with pytest.raises(ModelError, match=f"model.safetensors.*({message})"):
         modelfile.load(path)
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from fantastic4 import cost, data, golden
+from fantastic4 import cost, data, golden, modelfile
 from fantastic4.config import BASE, CoreConfig
 from fantastic4.layout import Format
 from fantastic4.pack import pack, read_image
@@ -52,7 +52,7 @@ def agreement(result, network, x):
     return float((golden.predict(network, x).best == theirs).mean())
 
 
-def test_mnist(data_dir):
+def test_mnist(data_dir, tmp_path):
     task, result = trained("mnist", data_dir)
     network = result.network()
     x = network.quant(task.x_test)
@@ -61,6 +61,9 @@ def test_mnist(data_dir):
     assert result.accuracy_quantised >= 0.98
     assert agreement(result, network, x) >= 0.999
     assert result.history[-1]["entropy"] < 1.3
+    modelfile.save(network, tmp_path / "model")
+    code_bits = modelfile.code_bits((tmp_path / "model").read_bytes())
+    assert code_bits / network.weights <= cost.network_entropy(network)
 
     image, predicted = runs_exactly(network, x[:100], BASE, forced=Format.DENSE)
     assert cost.bits_per_weight(cost.storage(image)) > 4

@@ -83,13 +83,13 @@ class Output:
 
     @contextmanager
     def downloads(self) -> Iterator[Callable[[str, int, int | None], None]]:
-        """Show a bar for each file that a data set downloads."""
+        """Show a bar for each file that a data set downloads, and for features it computes."""
         tasks: dict[str, Any] = {}
         with progress_bar(self.err) as bar:
 
             def update(file: str, done: int, total: int | None) -> None:
                 if file not in tasks:
-                    tasks[file] = bar.add_task(f"download {file}", total=total)
+                    tasks[file] = bar.add_task(file, total=total)
                 bar.update(tasks[file], completed=done, total=total)
 
             yield update
@@ -195,6 +195,13 @@ def write_json(path: Path, record: Mapping[str, Any]) -> None:
     write_bytes(path, (json.dumps(record, indent=2, allow_nan=False) + "\n").encode())
 
 
+def chosen_data(name: str | None, file: Path | None) -> str:
+    """Return the name that loads a data set: ``name``, or the user's own ``file``."""
+    if (name is None) == (file is None):
+        raise typer.BadParameter("give the name of a data set, or a file of your own as --data")
+    return name or str(file)
+
+
 def parse_widths(text: str) -> tuple[int, ...]:
     """Return the widths in ``text``, such as "300,100"; an empty text is no hidden layer."""
     try:
@@ -229,6 +236,21 @@ DataDir = Annotated[
         "--data-dir",
         help="Folder with the files of data sets; else FANTASTIC4_DATA, the cache, a download.",
         metavar="DIR",
+    ),
+]
+DataFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--data", help="Instead, a data set of your own: an .npz or .csv file.", metavar="FILE"
+    ),
+]
+Label = Annotated[
+    str | None,
+    typer.Option(
+        "--label",
+        help="Heading of the column of labels in a .csv file.",
+        metavar="NAME",
+        show_default="the last column",
     ),
 ]
 Hidden = Annotated[

@@ -10,11 +10,14 @@ import typer
 from fantastic4.cli.common import (
     ConfigName,
     DataDir,
+    DataFile,
     Engine,
     EngineName,
     Hidden,
     Json,
+    Label,
     Output,
+    chosen_data,
     parse_widths,
     write_bytes,
     write_json,
@@ -29,7 +32,9 @@ EXAMPLES = (
 
 
 def command(
-    dataset: Annotated[str, typer.Option(metavar="NAME", help="Data set.")] = "digits",
+    dataset: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Data set.", show_default="digits")
+    ] = None,
     hidden: Hidden = None,
     config: ConfigName = "small",
     epochs: Annotated[
@@ -45,6 +50,8 @@ def command(
     ] = None,
     engine: EngineName = Engine.AUTO,
     data_dir: DataDir = None,
+    data_file: DataFile = None,
+    label: Label = None,
     output: Annotated[
         Path, typer.Option("-o", "--output", help="Folder to write into.", metavar="DIR")
     ] = Path("build/demo"),
@@ -56,6 +63,7 @@ def command(
     simulated core differs from the golden model.
     """
     cfg = find_config(config)
+    name = "digits" if dataset is None and data_file is None else chosen_data(dataset, data_file)
     widths = None if hidden is None else parse_widths(hidden)
 
     from fantastic4 import data
@@ -68,8 +76,9 @@ def command(
     started = time.monotonic()
     result, network = train(
         out,
-        dataset,
+        name,
         data_dir,
+        label,
         hidden=widths,
         epochs=epochs,
         float_epochs=float_epochs,
@@ -84,7 +93,7 @@ def command(
     record = evaluate(
         out,
         load_image(image.read_bytes(), str(image)),
-        data.load(dataset, data_dir),
+        data.load(name, data_dir, label=label),
         limit=limit,
         engine=engine.value,
     )
@@ -101,6 +110,6 @@ def command(
     shape = "-".join(
         str(n) for n in (network.in_features, *(layer.out_features for layer in network.layers))
     )
-    out.emit(record, result_table(f"{shape} on {dataset}, core {cfg.name}", record))
+    out.emit(record, result_table(f"{shape} on {name}, core {cfg.name}", record))
     out.note(f"model, image, Verilog and summary.json are in {output}/")
     out.exit_on_mismatch(record)

@@ -12,6 +12,7 @@ from fantastic4 import cost, data, golden
 from fantastic4.cli.common import Output, facts, percent
 from fantastic4.config import CONFIGS, CoreConfig, find_config
 from fantastic4.data import DataSet
+from fantastic4.data.userfile import is_file_name
 from fantastic4.errors import FantasticError, ImageError
 from fantastic4.image import Image
 from fantastic4.network import Network
@@ -40,14 +41,22 @@ def load_image(raw: bytes, source: str, config: str | None = None) -> Loaded:
 
 
 def load_dataset(
-    out: Output, name: str | None, data_dir: Path | None, loaded: Loaded, source: str
+    out: Output,
+    name: str | None,
+    data_dir: Path | None,
+    loaded: Loaded,
+    source: str,
+    label: str | None = None,
 ) -> DataSet:
     """Return the data set ``name``, or the one the image was trained on."""
-    name = name or loaded.network.metadata.get("dataset")
+    trained_on = loaded.network.metadata.get("dataset")
+    if not name and trained_on and is_file_name(trained_on):
+        raise FantasticError(f"{source} was trained on {trained_on}: give that file as --data")
+    name = name or trained_on
     if not name:
         raise FantasticError(f"{source} does not say its data set: name one with --dataset")
     with out.downloads() as progress:
-        dataset = data.load(name, data_dir, progress=progress)
+        dataset = data.load(name, data_dir, progress=progress, label=label)
     if dataset.features != loaded.network.in_features:
         raise FantasticError(
             f"data set {name} has {dataset.features} features, {source} takes "
@@ -57,6 +66,12 @@ def load_dataset(
         raise FantasticError(
             f"data set {name} has {len(dataset.classes)} classes, {source} gives "
             f"{loaded.network.out_features} outputs"
+        )
+    known = loaded.network.classes
+    if known and dataset.classes != known:
+        raise FantasticError(
+            f"data set {name} has the classes {', '.join(dataset.classes)}, {source} tells apart "
+            f"{', '.join(known)}"
         )
     return dataset
 

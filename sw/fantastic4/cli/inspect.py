@@ -24,6 +24,7 @@ def command(
 
     Bits per weight count everything that is stored for a layer, beside the first-order entropy
     of its codes: in an image what its core stores, in a model the same without a core's padding.
+    Code bits in file, of a model, are what its compressed codes take, a weight.
     """
     from fantastic4 import modelfile, report
     from fantastic4.layout import MAGIC

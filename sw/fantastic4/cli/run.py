@@ -7,11 +7,22 @@ from typing import Annotated
 
 import typer
 
-from fantastic4.cli.common import DataDir, Engine, EngineName, Json, Output, read_bytes
+from fantastic4.cli.common import (
+    DataDir,
+    DataFile,
+    Engine,
+    EngineName,
+    Json,
+    Label,
+    Output,
+    chosen_data,
+    read_bytes,
+)
 
 EXAMPLES = (
     "fantastic4 run model.f4",
     "fantastic4 run model.f4 --dataset mnist --limit 1000 --on rtl",
+    "fantastic4 run model.f4 --data my.csv --label species",
     "fantastic4 run model.f4 --on rtl --stall 0.3 --seed 7 --json",
 )
 
@@ -43,6 +54,8 @@ def command(
     ] = 0.0,
     seed: Annotated[int, typer.Option(min=0, help="Decides the pauses.")] = 0,
     data_dir: DataDir = None,
+    data: DataFile = None,
+    label: Label = None,
     as_json: Json = False,
 ) -> None:
     """Run an image on the test split of a data set: accuracy, mismatches, cycles, utilisation.
@@ -55,7 +68,8 @@ def command(
     out = Output(as_json)
     source = str(image)
     loaded = load_image(read_bytes(image), source, config)
-    test = load_dataset(out, dataset, data_dir, loaded, source)
+    name = None if dataset is None and data is None else chosen_data(dataset, data)
+    test = load_dataset(out, name, data_dir, loaded, source, label)
     record = evaluate(
         out,
         loaded,

@@ -12,9 +12,12 @@ import typer
 
 from fantastic4.cli.common import (
     DataDir,
+    DataFile,
     Hidden,
     Json,
+    Label,
     Output,
+    chosen_data,
     facts,
     parse_widths,
     percent,
@@ -30,6 +33,7 @@ EXAMPLES = (
     "fantastic4 train digits",
     "fantastic4 train mnist --hidden 300,100 -o build/mnist",
     "fantastic4 train mnist --gamma 0.3 --seed 1 --json",
+    "fantastic4 train --data my.csv --label species",
 )
 
 LINE_EVERY = 10.0
@@ -44,7 +48,9 @@ class Basis(StrEnum):
 
 
 def command(
-    dataset: Annotated[str, typer.Argument(help="Data set: digits, mnist, …", metavar="DATASET")],
+    dataset: Annotated[
+        str | None, typer.Argument(help="Data set: digits, mnist, …", metavar="DATASET")
+    ] = None,
     hidden: Hidden = None,
     epochs: Annotated[
         int | None,
@@ -75,6 +81,8 @@ def command(
     ] = Basis.LAYER,
     seed: Annotated[int, typer.Option(min=0, help="Decides the run.")] = 0,
     data_dir: DataDir = None,
+    data: DataFile = None,
+    label: Label = None,
     output: Annotated[
         Path | None,
         typer.Option("-o", "--output", help="Folder to write into.", show_default="build/DATASET"),
@@ -87,11 +95,13 @@ def command(
     DIR/train.json, how it was trained.
     """
     out = Output(as_json)
-    folder = output or Path("build") / dataset
+    name = chosen_data(dataset, data)
+    folder = output or Path("build") / Path(name).stem
     result, network = train(
         out,
-        dataset,
+        name,
         data_dir,
+        label,
         hidden=None if hidden is None else parse_widths(hidden),
         epochs=epochs,
         float_epochs=float_epochs,
@@ -105,7 +115,7 @@ def command(
     out.emit(
         record,
         facts(
-            f"Trained on {dataset}",
+            f"Trained on {name}",
             {
                 "accuracy, float": percent(record["accuracy"]["float"]),
                 "accuracy, 4-bit": percent(record["accuracy"]["quantised"]),
@@ -118,7 +128,7 @@ def command(
 
 
 def train(
-    out: Output, dataset: str, data_dir: Path | None, **given: Any
+    out: Output, dataset: str, data_dir: Path | None, label: str | None = None, **given: Any
 ) -> tuple["TrainResult", "Network"]:
     """Load ``dataset`` and train on it as ``given`` (None: by data set), with progress."""
     from fantastic4 import data
@@ -127,7 +137,7 @@ def train(
 
     config = TrainConfig.for_dataset(dataset, **given)
     with out.downloads() as progress:
-        loaded = data.load(dataset, data_dir, progress=progress)
+        loaded = data.load(dataset, data_dir, progress=progress, label=label)
     shape = "-".join(str(n) for n in (loaded.features, *config.hidden, len(loaded.classes)))
     out.note(f"training {shape} on {len(loaded.x_train):,} examples of {dataset}")
     with shown_training(out) as progress:

@@ -63,10 +63,21 @@ class Files:
             return cls(Path(given), ENVIRONMENT, cache_dir(), progress)
         return cls(None, f"no --data-dir, {ENVIRONMENT} not set", cache_dir(), progress)
 
-    def arrays(self, path: str, keys: Sequence[str], download: Download | None = None) -> Arrays:
+    def made(self, path: str, keys: Sequence[str], make: Callable[[], Arrays]) -> Arrays:
+        """Return arrays that ``make`` computes, from the cache's ``path`` if they are there."""
+        if (self.cache / path).is_file():
+            return read_npz(self.cache / path, keys)
+        arrays = make()
+        _keep(self.cache / path, arrays)
+        return arrays
+
+    def arrays(
+        self, path: str, keys: Sequence[str], download: Download | None = None, hint: str = ""
+    ) -> Arrays:
         """Return arrays of the ``.npz`` file ``path``, relative to any of the places.
 
-        Without the file, ``download`` makes the arrays and they are kept in the cache.
+        Without the file, ``download`` makes the arrays and they are kept in the cache. ``hint``
+        says what else can be done where all fails.
 
         Raises
         ------
@@ -97,15 +108,37 @@ class Files:
         advice = "put the file into a folder and give that folder as --data-dir"
         if download is not None:
             advice = f"connect to the internet once, or {advice}"
+        if hint:
+            advice = f"{advice}, {hint}"
         raise DataError(f"cannot find {path}: {'; '.join(tried)}. To go on, {advice}.")
 
 
-def read_npz(path: Path, keys: Sequence[str]) -> dict[str, np.ndarray]:
-    """Return the arrays ``keys`` of the file ``path``; raise ``DataError`` if it is damaged."""
+_DAMAGED = (
+    *(ValueError, KeyError, EOFError, RuntimeError, NotImplementedError),
+    *(zipfile.BadZipFile, zlib.error),
+)
+"""What numpy raises on other zip archives and on cut ones."""
+
+
+def read_npz(path: Path, keys: Sequence[str] | None = None) -> dict[str, np.ndarray]:
+    """Return the arrays ``keys`` of the file ``path``, all if none are named.
+
+    Raises
+    ------
+    DataError
+        If the file is not there, is empty or damaged, or lacks one of ``keys``.
+    """
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            return {key: archive[key] for key in keys}
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        with path.open("rb") as file:
+            if not zipfile.is_zipfile(file):
+                what = "not an npz file, or cut short" if path.stat().st_size else "empty"
+                raise DataError(f"{path} cannot be read, delete or replace it: it is {what}")
+            file.seek(0)
+            archive = np.load(file, allow_pickle=False)
+            return {key: archive[key] for key in (archive.files if keys is None else keys)}
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
+    except _DAMAGED as error:
         raise DataError(f"{path} cannot be read, delete or replace it: {error}") from error
 
 

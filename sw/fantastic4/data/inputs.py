@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fantastic4.data.registry import DataSet
+from fantastic4.data.task import DataSet
 from fantastic4.errors import DataError
 from fantastic4.network import InputQuant
 

@@ -1,10 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """The data sets. A further one is one decorated function here."""
 
+from functools import partial
+from pathlib import Path
+
 import numpy as np
 
+from fantastic4.data import speech
 from fantastic4.data.fetch import Files, Progress, download_idx
-from fantastic4.data.registry import DataSet, dataset
+from fantastic4.data.registry import dataset
+from fantastic4.data.split import stratified_split
+from fantastic4.data.task import DataSet
 from fantastic4.errors import DataError
 
 MNIST_MIRRORS = (
@@ -67,9 +73,15 @@ def mnist(files: Files, seed: int) -> DataSet:
 
 @dataset("gsc12")
 def gsc12(files: Files, seed: int) -> DataSet:
-    """Google Speech Commands, 12 classes, 20 MFCC × 11 frames: 25,695 training, 4,890 test."""
+    """Google Speech Commands, 12 classes, 20 MFCC × 11 frames: 25,695 training, 4,890 test.
+
+    If the folder given is that of the recordings, from them.
+    """
+    if files.folder is not None and speech.is_folder(files.folder):
+        return _recorded(files.folder, files, seed)
     keys = ("x_train", "y_train", "x_test", "y_test", "classes", "scale")
-    z = files.arrays("gsc12_mfcc220/gsc12_mfcc220.npz", keys)
+    hint = "or give that of the recordings, with its testing_list.txt"
+    z = files.arrays("gsc12_mfcc220/gsc12_mfcc220.npz", keys, hint=hint)
     return DataSet(
         "gsc12",
         flat(z["x_train"]) * np.float32(z["scale"]),
@@ -81,27 +93,21 @@ def gsc12(files: Files, seed: int) -> DataSet:
     )
 
 
+def _recorded(folder: Path, files: Files, seed: int) -> DataSet:
+    """Return the features of the recordings in ``folder``, kept in the cache."""
+
+    def make() -> dict[str, np.ndarray]:
+        told = files.progress
+        return speech.features(folder, seed, told and partial(told, "features of recordings"))
+
+    keys = ("x_train", "y_train", "x_test", "y_test", "validation")
+    z = files.made(f"gsc12_wav/{speech.fingerprint(folder, seed)}.npz", keys, make)
+    return DataSet("gsc12", **z, classes=speech.CLASSES, normalise="feature")
+
+
 @dataset("har")
 def har(files: Files, seed: int) -> DataSet:
     """Six human activities from 144 features of a waist phone: 7,415 training, 2,996 test."""
     z = files.arrays("har_hapt/har_hapt_feat144.npz", ("x", "y", "test"))
     x, y, test = z["x"], z["y"].astype(np.int64), z["test"]
     return DataSet("har", x[~test], y[~test], x[test], y[test], ACTIVITIES, "feature")
-
-
-def stratified_split(y: np.ndarray, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return sorted indices of two parts of ``y``; the second has ``share`` of every class.
-
-    The second part holds exactly ``ceil(share * len(y))``: whole examples are dealt to the
-    classes with the largest remainders.
-    """
-    rng = np.random.default_rng(seed)
-    labels, counts = np.unique(y, return_counts=True)
-    quota = counts * share
-    take = np.floor(quota).astype(int)
-    missing = int(np.ceil(share * len(y))) - take.sum()
-    take[np.argsort(take - quota, kind="stable")[:missing]] += 1
-    second = np.zeros(len(y), bool)
-    for label, number in zip(labels, take, strict=True):
-        second[rng.permutation(np.flatnonzero(y == label))[:number]] = True
-    return np.flatnonzero(~second), np.flatnonzero(second)
