@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The geometry of a core: one frozen object from which every width follows."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fantastic4.errors import FantasticError
 
@@ -229,7 +229,9 @@ BASE = CoreConfig(
     formats=("dense", "bitmask"),
 )
 
-CONFIGS = {cfg.name: cfg for cfg in (TINY, SMALL, BASE)}
+FULL = replace(BASE, name="full", weight_depth=4096, formats=ALL_FORMATS)
+
+CONFIGS = {cfg.name: cfg for cfg in (TINY, SMALL, BASE, FULL)}
 
 
 def find_config(name: str) -> CoreConfig:
