@@ -8,6 +8,7 @@ from fantastic4.formats import FORMATS
 from fantastic4.formats.params import Params
 from fantastic4.layout import Format
 from fantastic4.pace import WIDE, first_beat
+from fantastic4_hw.decoder.masked import MaskedDecoder
 from fantastic4_hw.decoder.select import DECODERS
 from fantastic4_sim.decoding import Gaps, run_layers
 
@@ -92,6 +93,7 @@ def test_clocks_are_exact(rng, kind, lanes, width):
     shapes = [(80, density, width) for density in (0.0, 0.3, 0.9, 1.0)] + [(8, 1.0, width)]
     layers, beats, words = layers_of(rng, kind, lanes, shapes)
     dut = DECODERS[kind](lanes)
+    assert isinstance(dut, MaskedDecoder)
     assert dut.command_to_beat == first_beat(kind, lanes)
     trace = run_layers(dut, layers, iter(words), formats=[kind] * len(layers))
     check(trace, beats, words)

@@ -144,7 +144,7 @@ def encode(beats: np.ndarray, params: Params) -> np.ndarray:
     flags[:count] = layer.flags
     words[order.flags] = names.pack(flags.reshape(len(order.flags), 4, lanes))
 
-    places = np.array(order.places)[:, None] + [0, 1]
+    places = np.array(order.places)[:, None] + np.arange(2)
     places[:, 1] -= ~layer.flags[:, 0]
     masks = np.zeros((len(order.groups) * GROUPS, half), bool)
     masks[places[layer.flags]] = (beats != 0).reshape(count, 2, half)[layer.flags]
