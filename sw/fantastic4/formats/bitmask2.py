@@ -22,6 +22,7 @@ ahead, and takes at most one word a beat:
 * else the next flag word, if there is one and the last one taken has been begun.
 """
 
+from bisect import bisect_right
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -230,8 +231,17 @@ def decode(words: np.ndarray, count: int, lanes: int, params: Params) -> np.ndar
 
 
 def word_count(beats: np.ndarray, params: Params) -> int:
-    """Return the words ``encode`` gives."""
-    return _order_of(beats, params)[1].words
+    """Return the words ``encode`` gives, without making them."""
+    count, lanes = beats.shape
+    layer = _Beats(beats, params)
+    total = layer.flags.sum(axis=1).cumsum().tolist()
+    words = begins = used = 0  # the last group word begins with this beat; groups of those before
+    while used < total[-1]:
+        begins = bisect_right(total, used)
+        used = total[bisect_right(total, used + GROUPS) - 1]
+        words += 1
+    ahead = not all(layer.takes[begins : count - 1])
+    return -(-count // (2 * lanes)) + words + ahead + sum(layer.takes)
 
 
 def extent(words: np.ndarray, count: int, lanes: int, params: Params) -> int:
