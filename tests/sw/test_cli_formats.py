@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from fantastic4 import curves
 from fantastic4.cli import app, formats
 from fantastic4.config import ALL_FORMATS, TINY
 from fantastic4.curves import far_ranges
@@ -26,6 +27,12 @@ def call(*args: Any, code: int = 0) -> tuple[str, str]:
     result = CliRunner().invoke(app, [str(x) for x in args], catch_exceptions=False)
     assert result.exit_code == code, result.stderr
     return result.stdout, result.stderr
+
+
+@pytest.fixture(autouse=True)
+def coarse(monkeypatch):
+    """Take a few of the densities only, to be quick."""
+    monkeypatch.setattr(curves, "FINE", curves.FINE[4::25])
 
 
 @pytest.fixture
