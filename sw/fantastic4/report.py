@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from fantastic4 import cost, modelfile
+from fantastic4 import cost
 from fantastic4.image import Image
 from fantastic4.layout import VERSION, Format
+from fantastic4.modelfile import code_bits
 from fantastic4.network import IntegerLayer, Network
 from fantastic4.pack import unpack
 
@@ -65,7 +66,7 @@ def model_record(raw: bytes, network: Network) -> dict[str, Any]:
         "bytes": len(raw),
         "sha256": hashlib.sha256(raw).hexdigest(),
         "bits_per_weight": sum(map(dense_bits, network.layers)) / network.weights,
-        "code_bits_in_file": modelfile.code_bits(raw) / network.weights,
+        "code_bits_in_file": code_bits(raw) / network.weights,
         **network_record(network),
     }
     for found, layer in zip(record["layers"], network.layers, strict=True):

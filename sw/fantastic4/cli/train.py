@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 
 EXAMPLES = (
     "fantastic4 train digits",
+    "fantastic4 train --data my.csv --label species",
     "fantastic4 train mnist --hidden 300,100 -o build/mnist",
     "fantastic4 train mnist --gamma 0.3 --seed 1 --json",
-    "fantastic4 train --data my.csv --label species",
 )
 
 LINE_EVERY = 10.0
@@ -101,7 +101,6 @@ def command(
         out,
         name,
         data_dir,
-        label,
         hidden=None if hidden is None else parse_widths(hidden),
         epochs=epochs,
         float_epochs=float_epochs,
@@ -109,6 +108,7 @@ def command(
         values=values,
         basis=basis.value,
         seed=seed,
+        label=label,
     )
     model = save(result, network, folder)
     record: dict[str, Any] = {**summary(result, network), "model": str(model)}
