@@ -11,7 +11,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -qq install
 PYTEST := $(BIN)/python -m pytest
 
 .DELETE_ON_ERROR:
-.PHONY: help setup dev tools lint type test cocotb synth run verilog formats clean
+.PHONY: help setup dev tools lint type test cocotb synth run verilog formats results clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 18
@@ -39,10 +39,13 @@ synth: dev ## Run the tests on synthesised netlists only
 	$(PYTEST) -n auto -m synth
 
 verilog: setup ## Write the Verilog of every named core into build/verilog
-	for config in tiny small base; do $(BIN)/fantastic4 verilog --config $$config -o build/verilog || exit 1; done
+	for config in tiny small base full; do $(BIN)/fantastic4 verilog --config $$config -o build/verilog || exit 1; done
 
 formats: dev ## Measure the weight formats, bits and gates, into docs
 	$(BIN)/fantastic4 formats --synth -o docs
+
+results: dev ## Train the networks of docs/results.md and renew its tables (hours)
+	$(BIN)/fantastic4 sweep --preset results -o build/results --docs docs
 
 clean: ## Remove what was built, but not .venv
 	rm -rf build .pytest_cache .ruff_cache .hypothesis

@@ -140,6 +140,11 @@ def test_make_formats_measures_into_the_documents(elsewhere):
     assert said.rstrip().endswith("fantastic4 formats --synth -o docs")
 
 
+def test_make_results_renews_the_documents(elsewhere):
+    said = make("-n", "results", folder=elsewhere).stdout.rstrip()
+    assert said.endswith("fantastic4 sweep --preset results -o build/results --docs docs")
+
+
 def test_make_setup_twice_does_nothing_the_second_time(elsewhere):
     (elsewhere / ".venv").mkdir()
     for stamp in (".python", "torch.txt", ".setup", ".dev"):

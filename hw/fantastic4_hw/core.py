@@ -142,6 +142,8 @@ class Core(wiring.Component):
             multiply.begin.eq(sequencer.begin),
             multiply.basis_base.eq(sequencer.layer.basis_base),
             multiply.per_row.eq(sequencer.layer.per_row),
+            multiply.bias_narrow.eq(sequencer.layer.bias_narrow),
+            multiply.bias_shift.eq(sequencer.layer.bias_shift),
             post.shift.eq(retire.layer.shift),
             post.low.eq(retire.layer.low),
             post.high.eq(retire.layer.high),

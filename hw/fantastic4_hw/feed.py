@@ -3,11 +3,12 @@
 
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Mux, ResetInserter, Signal
+from amaranth.hdl import Cat, Module, Mux, ResetInserter, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from fantastic4.config import CoreConfig
+from fantastic4.layout import Format
 from fantastic4_hw.decoder.select import PALETTE_FORMATS, SelectDecoder
 from fantastic4_hw.decoder.signature import COMMAND_LAYOUT, ENTRY_LAYOUT
 from fantastic4_hw.memories import word_layout
@@ -172,7 +173,7 @@ class LayerFeed(wiring.Component):
                         self.command.gap.eq(record.gap),
                         self.command.beats.eq(record.beats),
                         self.command.last.eq(record.beats - 1),
-                        self.command.blocks.eq((record.beats + 3) >> 2),
+                        self.command.blocks.eq(self._blocks(record)),
                         palette.eq(record.palette),
                         self.first_layer.eq(index == 0),
                         index.eq(Mux(index == self.layers - 1, 0, index + 1)),
@@ -200,3 +201,12 @@ class LayerFeed(wiring.Component):
         with m.If(self.taken):
             m.d.sync += [left.eq(left - 1), self.open.eq(left != 0)]
         return ResetInserter(self.start)(m)
+
+    def _blocks(self, record: data.View) -> Value:
+        """Return how many words the decoder counts the beats by."""
+        four = (record.beats + 3) >> 2
+        if "bitmask2" not in self.cfg.formats:
+            return four
+        span = 2 * self.cfg.bank_lanes
+        spans = (record.beats + span - 1) >> (span - 1).bit_length()
+        return Mux(record.format == Format.BITMASK2, spans, four)

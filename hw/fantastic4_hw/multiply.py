@@ -6,6 +6,7 @@ from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from fantastic4.config import BASIS_COUNT, CoreConfig
+from fantastic4.layout import LAYER
 from fantastic4_hw.memories import WritePort, WriteSignature
 from fantastic4_hw.shapes import basis_layout, row_layout, rows_shape
 
@@ -14,13 +15,14 @@ class Multiply(wiring.Component):
     """``z = bias + sum over tiles of sum_i basis[i] * sums[i]``.
 
     Keeps basis and biases in memories of its own and walks them in the order in which the rows
-    come, so an image stores them in that order. Cannot stall; takes a row a clock.
+    come, so an image stores them in that order. A bias is a word, or half of one and a shift
+    (``fantastic4.bias``). Cannot stall; takes a row a clock.
 
     Members
     -------
     begin : ``In(1)``
         An inference begins: start with the first bias.
-    basis_base, per_row : ``In``
+    basis_base, per_row, bias_narrow, bias_shift : ``In``
         Of the first layer with ``begin``; with the last row of a layer, of the layer behind it,
         whose first tile may follow in the next clock.
     rows : ``In(stream, always_ready)``
@@ -34,6 +36,8 @@ class Multiply(wiring.Component):
     begin: Signal
     basis_base: Signal
     per_row: Signal
+    bias_narrow: Signal
+    bias_shift: Signal
     rows: stream.Interface
     z: stream.Interface
     write_basis: WritePort
@@ -48,6 +52,8 @@ class Multiply(wiring.Component):
                 "begin": In(1),
                 "basis_base": In(20),
                 "per_row": In(1),
+                "bias_narrow": In(1),
+                "bias_shift": In(LAYER.fields["bias_shift"]),
                 "rows": In(stream.Signature(row_layout(cfg), always_ready=True)),
                 "z": Out(stream.Signature(signed(cfg.acc_width), always_ready=True)),
                 "write_basis": In(WriteSignature(cfg.basis_depth, 64)),
@@ -105,12 +111,17 @@ class Multiply(wiring.Component):
             value = later
         return value
 
+    def _enters(self) -> Value:
+        """Return whether parameters of a layer are offered."""
+        row = self.rows.payload
+        return self.begin | (self.rows.valid & row.final & row.close & row.ends)
+
     def _basis(self, m: Module) -> data.View:
         """Return the basis of the row that came two clocks ago."""
         m.submodules.basis = storage = memory.Memory(shape=64, depth=self.cfg.basis_depth, init=[])
         row = self.rows.payload
         at, base, per_row = Signal(20), Signal(20), Signal()
-        with m.If(self.begin | (self.rows.valid & row.final & row.close & row.ends)):
+        with m.If(self._enters()):
             m.d.sync += [
                 at.eq(self.basis_base),
                 base.eq(self.basis_base),
@@ -134,16 +145,26 @@ class Multiply(wiring.Component):
 
     def _bias(self, m: Module) -> Value:
         """Return the bias of the row that came five clocks ago."""
-        m.submodules.bias = storage = memory.Memory(
-            shape=signed(self.cfg.bias_width), depth=self.cfg.row_depth, init=[]
-        )
-        opened = Signal()
-        m.d.sync += opened.eq(self.rows.valid & self.rows.payload.open)
-        at = Signal(range(self.cfg.row_depth + 1))
+        width = self.cfg.bias_width
+        half = width // 2
+        m.submodules.bias = storage = memory.Memory(shape=width, depth=self.cfg.row_depth, init=[])
+        row = self.rows.payload
+
+        # Parameters come with the last row of the layer before, which still needs its own.
+        narrow, shift = Signal(), Signal.like(self.bias_shift)
+        with m.If(self._enters()):
+            m.d.sync += [narrow.eq(self.bias_narrow), shift.eq(self.bias_shift)]
+        narrow = self._delayed(m, narrow, 1)
+
+        # One clock behind the row: the address, and on to the next bias.
+        opened = self._delayed(m, self.rows.valid & row.open, 1)
+        ends = self._delayed(m, row.ends & row.final, 1)
+        at, upper = Signal(range(self.cfg.row_depth + 1)), Signal()
         with m.If(self.begin):
             m.d.sync += at.eq(0)
         with m.Elif(opened):
-            m.d.sync += at.eq(at + 1)
+            stays = narrow & ~upper & ~ends
+            m.d.sync += [at.eq(at + ~stays), upper.eq(stays)]
         read, write = storage.read_port(), storage.write_port()
         m.d.comb += [
             read.addr.eq(at),
@@ -151,9 +172,18 @@ class Multiply(wiring.Component):
             write.data.eq(self.write_bias.data),
             write.en.eq(self.write_bias.en),
         ]
-        bias = read.data
-        for clock in range(3):
-            later = Signal(signed(self.cfg.bias_width), name=f"bias_{clock}")
-            m.d.sync += later.eq(bias)
-            bias = later
-        return bias
+
+        # Two clocks behind: the half of the word; three and four: the shift.
+        narrow, upper = self._delayed(m, narrow, 1), self._delayed(m, upper, 1)
+        bias, fine, coarse = (
+            Signal(signed(width), name=name) for name in ("bias", "bias_fine", "bias_coarse")
+        )
+        mantissa = Mux(upper, read.data[half:], read.data[:half]).as_signed()
+        shift = self._delayed(m, shift, 3)
+        later = self._delayed(m, shift, 1)
+        m.d.sync += [
+            bias.eq(Mux(narrow, mantissa, read.data.as_signed())),
+            fine.eq(bias << shift[:2]),
+            coarse.eq(fine << (later & 0b1100)),
+        ]
+        return coarse

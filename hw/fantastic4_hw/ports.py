@@ -20,6 +20,9 @@ class StreamCore(wiring.Component):
         an input.
     m_axis_result_* : one signed 32-bit output; ``tlast`` ends an inference, and then ``tuser`` is
         the index of the largest output.
+    s_axis_weights_* : with ``cfg.external_weights`` only: a stream a bank, side by side; bank ``b``
+        of engine ``e`` being number ``e * banks + b``. A transfer of it is one weight word, and its
+        bit of ``tuser`` says that the word is the network's first.
     status_*, perf_* : see ``Core``.
     """
 
@@ -31,6 +34,10 @@ class StreamCore(wiring.Component):
     s_axis_input_tlast: Signal
     s_axis_input_tvalid: Signal
     s_axis_input_tready: Signal
+    s_axis_weights_tdata: Signal
+    s_axis_weights_tuser: Signal
+    s_axis_weights_tvalid: Signal
+    s_axis_weights_tready: Signal
     m_axis_result_tdata: Signal
     m_axis_result_tuser: Signal
     m_axis_result_tlast: Signal
@@ -74,6 +81,16 @@ class StreamCore(wiring.Component):
             self.perf_beats.eq(core.perf.beats),
             self.perf_stalls.eq(core.perf.stalls),
         ]
+        if self.cfg.external_weights:
+            for number, words in enumerate(core.weights):
+                m.d.comb += [
+                    words.payload.data.eq(
+                        self.s_axis_weights_tdata.word_select(number, self.cfg.word_width)
+                    ),
+                    words.payload.first.eq(self.s_axis_weights_tuser[number]),
+                    words.valid.eq(self.s_axis_weights_tvalid[number]),
+                    self.s_axis_weights_tready[number].eq(words.ready),
+                ]
         return m
 
 
@@ -87,11 +104,23 @@ def _sink(prefix: str, width: int) -> dict[str, wiring.Member]:
     }
 
 
+def _weights(cfg: CoreConfig) -> dict[str, wiring.Member]:
+    """Return the ports of the streams of weight words."""
+    banks = cfg.engines * cfg.banks
+    return {
+        "s_axis_weights_tdata": In(banks * cfg.word_width),
+        "s_axis_weights_tuser": In(banks),
+        "s_axis_weights_tvalid": In(banks),
+        "s_axis_weights_tready": Out(banks),
+    }
+
+
 def ports_of(cfg: CoreConfig) -> dict[str, wiring.Member]:
     """Return the ports of a core, besides ``clk`` and ``rst``."""
     return {
         **_sink("s_axis_load", 32),
         **_sink("s_axis_input", 8 * cfg.input_width),
+        **(_weights(cfg) if cfg.external_weights else {}),
         "m_axis_result_tdata": Out(32),
         "m_axis_result_tuser": Out(INDEX_WIDTH),
         "m_axis_result_tlast": Out(1),

@@ -58,6 +58,7 @@ def describe(cfg: CoreConfig) -> dict[str, Any]:
             "dense_weights": cfg.dense_weights,
             "bank_lanes": cfg.bank_lanes,
             "formats": list(cfg.formats),
+            "external_weights": cfg.external_weights,
         },
         "memory_bits": memory_bits(cfg),
         "multipliers": 4,
@@ -78,7 +79,9 @@ def describe(cfg: CoreConfig) -> dict[str, Any]:
 def memory_bits(cfg: CoreConfig) -> dict[str, int]:
     """Return the bits of each memory of a core."""
     return {
-        "weights": cfg.engines * cfg.banks * cfg.weight_depth * cfg.word_width,
+        "weights": 0
+        if cfg.external_weights
+        else cfg.engines * cfg.banks * cfg.weight_depth * cfg.word_width,
         "basis": cfg.basis_depth * 4 * cfg.basis_width,
         "bias": cfg.row_depth * cfg.bias_width,
         "inputs": 2 * cfg.input_chunks * cfg.lanes * cfg.act_width,

@@ -114,15 +114,16 @@ def run_layers(
     return trace
 
 
-def command_of(params: Params, count: int, kind: Format = Format.DENSE) -> dict[str, int]:
-    """Return the command of a layer of ``count`` beats."""
+def command_of(params: Params, count: int, kind: Format, lanes: int) -> dict[str, int]:
+    """Return the command of a layer of ``count`` beats of ``lanes`` codes."""
+    beats_a_word = 2 * lanes if kind == Format.BITMASK2 else 4
     return {
         "format": kind,
         "width": params.width,
         "gap": params.gap,
         "beats": count,
         "last": (count - 1) % (1 << BEATS_WIDTH),
-        "blocks": -(-count // 4),
+        "blocks": -(-count // beats_a_word),
     }
 
 
@@ -166,7 +167,7 @@ class _Driver:
             ctx.set(dut.command.valid, offering)
             if offering:
                 kind = Format.DENSE if formats is None else formats[given]
-                ctx.set(dut.command.payload, command_of(*layers[given], kind))
+                ctx.set(dut.command.payload, command_of(*layers[given], kind, dut.lanes))
 
             *_, word_ready, valid, payload, fault = await ctx.tick().sample(
                 dut.i.ready, dut.o.valid, dut.o.payload, dut.fault

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The geometry of a core: one frozen object from which every width follows."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fantastic4.errors import FantasticError
 
@@ -30,10 +30,10 @@ MAX_BANKS = 1 << 12
 MAX_BANK_LANES = 8
 """Most lanes of a bank: its dense beat is one word of an image."""
 
-ALL_FORMATS = ("dense", "ternary", "ternary5", "bitmask", "csr")
+ALL_FORMATS = ("dense", "ternary", "ternary5", "bitmask", "bitmask2", "csr")
 """Names of the formats there are."""
 
-_BANK_LANES = {"ternary5": (4, 8), "bitmask": (1, 2, 4, 8), "csr": (4, 8)}
+_BANK_LANES = {"ternary5": (4, 8), "bitmask": (1, 2, 4, 8), "csr": (4, 8), "bitmask2": (4, 8)}
 """Lanes of a bank that formats can do with, unless any."""
 
 
@@ -57,7 +57,7 @@ class CoreConfig:
     weight_depth : int
         Words of ``word_width`` bits in each weight bank.
     row_depth : int
-        Biases, one a row, of all layers together.
+        32-bit words of biases, of all layers together: each holds one bias, or two of 16 bits.
     basis_depth : int
         Sets of four basis coefficients, of all layers together.
     input_chunks : int
@@ -229,7 +229,9 @@ BASE = CoreConfig(
     formats=("dense", "bitmask"),
 )
 
-CONFIGS = {cfg.name: cfg for cfg in (TINY, SMALL, BASE)}
+FULL = replace(BASE, name="full", weight_depth=4096, formats=ALL_FORMATS)
+
+CONFIGS = {cfg.name: cfg for cfg in (TINY, SMALL, BASE, FULL)}
 
 
 def find_config(name: str) -> CoreConfig:

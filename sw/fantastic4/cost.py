@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fantastic4.bias import word_count
 from fantastic4.formats.beats import to_beats
 from fantastic4.image import Image
 from fantastic4.layout import LAYER, Format
@@ -85,6 +86,7 @@ def storage(image: Image) -> list[LayerBits]:
             for choice in candidates(to_beats(layer.codes, cfg), formats_of(cfg))
         }
         bits = {kind.name.lower(): count * cfg.word_width for kind, count in words.items()}
+        bias_bits = 32 * word_count(layer.out_features, narrow=bool(record["bias_narrow"]))
         weight_bits = bits[Format(record["format"]).name.lower()]
         found.append(
             LayerBits(
@@ -93,7 +95,7 @@ def storage(image: Image) -> list[LayerBits]:
                 out_features=layer.out_features,
                 weights=layer.weights,
                 format=Format(record["format"]).name.lower(),
-                stored_bits=weight_bits + 64 * entries + 32 * layer.out_features + LAYER.width,
+                stored_bits=weight_bits + 64 * entries + bias_bits + LAYER.width,
                 weight_bits=weight_bits,
                 alternatives=bits,
                 entropy=layer_entropy(layer),

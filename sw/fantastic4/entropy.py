@@ -8,8 +8,8 @@ of the line, and a whole matrix is assigned by comparing it with the few thresho
 Equations are those of EC2T (arXiv 2004.01077) and ECQ (arXiv 2109.04236), for 16 centroids.
 """
 
+import math
 from dataclasses import dataclass
-from itertools import combinations
 
 import numpy as np
 
@@ -26,7 +26,10 @@ ZERO_FLOOR = 0.5
 SIZE_FLOOR = 0.05
 """ς: what the size of a layer adds to its share of the pressure."""
 
-_PAIRS = np.array(list(combinations(range(CODES), 2)))
+RANK = np.argsort(ORDER).tolist()
+"""Place of each code in `ORDER`."""
+
+LEAST = np.float32(-np.inf)
 
 
 @dataclass(frozen=True)
@@ -75,29 +78,38 @@ def decide(centroids: np.ndarray, cost: np.ndarray) -> Decision:
     """
     centroids, cost = np.asarray(centroids, np.float64), np.asarray(cost, np.float64)
     height = centroids**2 + cost
-    first, second = _PAIRS[np.isfinite(cost)[_PAIRS].all(axis=1)].T
-    slope = 2 * (centroids[second] - centroids[first])
-    rise = height[second] - height[first]
-    points = np.unique(rise[slope != 0] / slope[slope != 0])  # where two parabolas meet
-    if points.size == 0:
-        return Decision(
-            np.empty(0, np.float32), ORDER[np.argmin(cost[ORDER])].astype(np.uint8)[None]
-        )
-    # The winner can only change at such a point; find it on each and between each two.
-    between = np.concatenate([[points[0] - 1], (points[1:] + points[:-1]) / 2, [points[-1] + 1]])
-    probes = np.empty(2 * points.size + 1)
-    probes[0::2], probes[1::2] = between, points
-    score = height[ORDER] - 2 * probes[:, None] * centroids[ORDER]
-    winners = ORDER[np.argmin(score, axis=1)]
+    winners, points = _envelope(2 * centroids, height)
+    # On such a point two codes, or more, cost the same.
+    score = height[ORDER] - 2 * points[:, None] * centroids[ORDER]
+    codes = np.empty(2 * points.size + 1, np.uint8)
+    codes[0::2], codes[1::2] = winners, ORDER[score.argmin(axis=1)]
     # In float32, w < p is "not above the number before p" and w <= p is "not above p".
     below = points.astype(np.float32)
-    below = np.where(below > points, np.nextafter(below, np.float32(-np.inf)), below)
-    strictly = np.where(below == points, np.nextafter(below, np.float32(-np.inf)), below)
+    below = np.where(below > points, np.nextafter(below, LEAST), below)
     thresholds = np.empty(2 * points.size, np.float32)
-    thresholds[0::2], thresholds[1::2] = strictly, below
-    change = winners[1:] != winners[:-1]
-    codes = np.concatenate([winners[:1], winners[1:][change]])
-    return Decision(thresholds[change], codes.astype(np.uint8))
+    thresholds[0::2] = np.where(below == points, np.nextafter(below, LEAST), below)
+    thresholds[1::2] = below
+    change = codes[1:] != codes[:-1]
+    return Decision(thresholds[change], np.concatenate([codes[:1], codes[1:][change]]))
+
+
+def _envelope(slope: np.ndarray, height: np.ndarray) -> tuple[list[int], np.ndarray]:
+    """Return the codes of the lowest lines ``height - slope * w`` along w, and where they meet."""
+    lines = sorted(zip(slope.tolist(), height.tolist(), RANK, range(CODES), strict=True))
+    winners: list[tuple[float, float, int]] = []
+    points: list[float] = []
+    for steep, high, _, code in lines:
+        if high == math.inf or (winners and winners[-1][0] == steep):
+            continue  # of parallel lines the first is the lowest
+        while winners:
+            point = (high - winners[-1][1]) / (steep - winners[-1][0])
+            if not points or point > points[-1]:
+                points.append(point)
+                break
+            winners.pop()
+            points.pop()
+        winners.append((steep, high, code))
+    return [code for _, _, code in winners], np.array(points)
 
 
 def probabilities(counts: np.ndarray) -> np.ndarray:

@@ -45,7 +45,7 @@ class Image:
     basis : numpy.ndarray
         int16, shape ``(entries, 4)``, in the order the multipliers use them.
     bias : numpy.ndarray
-        int32, one a row of all layers.
+        uint32 words of all layers, as ``fantastic4.bias`` stores them.
     weights : list of numpy.ndarray
         Words of each bank, uint32 ``(words,)``; bank ``b`` of engine ``e`` is number
         ``e * banks + b``. Empty if the core takes its weights from outside.
@@ -93,7 +93,7 @@ def build(image: Image) -> bytes:
     section(Section.LAYERS, np.frombuffer(layers, "<u4"), record=LAYER_WORDS)
     basis = np.ascontiguousarray(image.basis, "<i2").view("<u4")
     section(Section.BASIS, basis, record=BASIS_WORDS)
-    section(Section.BIAS, image.bias.astype("<i4").view("<u4"))
+    section(Section.BIAS, image.bias)
     for index, bank in enumerate(image.weights):
         section(Section.WEIGHTS, bank, index=index)
     if image.meta:
@@ -162,7 +162,7 @@ def parse(raw: bytes, source: str = "image") -> Image:
         needs=NEEDS.unpack(needs),
         layers=[LAYER.unpack(int.from_bytes(x.tobytes(), "little")) for x in layers],
         basis=np.ascontiguousarray(basis).view("<i2"),
-        bias=bias.view("<i4").ravel(),
+        bias=bias.ravel(),
         weights=[sections[Section.WEIGHTS, b].ravel() for b in range(banks_of(shape))],
         meta=content,
     )

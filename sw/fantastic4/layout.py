@@ -35,6 +35,7 @@ class Format(IntEnum):
     TERNARY5 = 2
     BITMASK = 3
     CSR = 4
+    BITMASK2 = 5
 
 
 class ErrorCode(IntEnum):
@@ -111,7 +112,9 @@ LAYER = BitLayout(
         "width": 3,
         "gap": 4,
         "palette": 64,
-        "spare": 7,
+        "bias_narrow": 1,
+        "bias_shift": 4,
+        "spare": 2,
     }
 )
 """One record of the LAYERS section."""

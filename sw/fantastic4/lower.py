@@ -8,7 +8,8 @@ its output activation is ``y / s_out``. In units of ``2**-shift`` of that activa
     bias_int[r] = round(offset_r / s_out · 2**shift) - zp · Σ_j w_int[r,j]
 
 with one row of ω where the norm has one scale for the layer. A coefficient that no weight of its
-row uses is 0.
+row uses is 0. Biases are rounded to what a narrow layer holds (``fantastic4.bias``); those of a
+hidden layer only if that moves no activation by more than ``2**-(BIAS_DIGITS + 1)``.
 """
 
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from fantastic4.bias import MAX_BIAS_SHIFT, rounded
 from fantastic4.bounds import accumulator_bounds
 from fantastic4.config import BASIS_COUNT
 from fantastic4.errors import ModelError
@@ -27,6 +29,8 @@ from fantastic4.recode import recode
 ACC_BITS = 36
 BASIS_MAX = (1 << 15) - 1
 BIAS_BITS = 32
+BIAS_DIGITS = 6
+"""Binary digits behind the point of an activation that rounded biases keep."""
 LOGIT_BITS = 32
 LOGIT_DIGITS = range(40, -41, -1)
 """Binary digits behind the point that logits may have, finest first."""
@@ -119,7 +123,9 @@ def lower_layer(
             name=name,
             codes=codes[None].copy(),
             basis=omega_int.astype(np.int32)[:, None, :],
-            bias=bias_int.astype(np.int64),
+            bias=rounded(
+                bias_int.astype(np.int64), MAX_BIAS_SHIFT if layer.last else digits - BIAS_DIGITS
+            ),
             shift=0 if layer.last else digits,
             logits=layer.last,
         )

@@ -1,63 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
 """The multilayer perceptron in PyTorch: first in float32, then as the integers will compute it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
+import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import linear
 
 from fantastic4.config import BASIS_COUNT
-from fantastic4.entropy import size_share
+from fantastic4.entropy import CODES, size_share
 from fantastic4.errors import FantasticError
-from fantastic4.quant import ACT_MAX, Method, dequantise, quantise_activation
+from fantastic4.methods.method import Method
+from fantastic4.methods.relevance import Relevance
+from fantastic4.norm import MOMENTUM, Norm
+from fantastic4.quant import ACT_MAX, codebook, dequantise, quantise_activation
 
 BASIS_MODES = ("layer", "row")
-EPSILON = 1e-5
-MOMENTUM = 0.1
-"""Weight of the newest batch in running statistics."""
-
 PEAK = 0.999
 """Share of a layer's activations that 8 bits must reach without clipping."""
-
-
-class Norm(nn.Module):
-    """Batch normalisation, an affine map ``scale * z + offset`` once trained.
-
-    Mean and bias belong to a feature. Variance and gain do too if ``per_row``; else they are one
-    number for the layer, which leaves the fold with one basis for all rows.
-    """
-
-    mean: Tensor
-    variance: Tensor
-
-    def __init__(self, features: int, per_row: bool):
-        super().__init__()
-        scales = features if per_row else 1
-        self.gain = nn.Parameter(torch.ones(scales))
-        self.bias = nn.Parameter(torch.zeros(features))
-        self.register_buffer("mean", torch.zeros(features))
-        self.register_buffer("variance", torch.ones(scales))
-        self.frozen = False
-
-    def forward(self, z: Tensor) -> Tensor:
-        """Return the normalised ``z`` (batch, features); in training, by the batch's statistics."""
-        mean, variance = self.mean, self.variance
-        if self.training and not self.frozen:
-            mean = z.mean(0)
-            variance = (z - mean).square().mean(0)
-            if self.gain.numel() == 1:
-                variance = variance.mean(0, keepdim=True)
-            with torch.no_grad():
-                self.mean.lerp_(mean, MOMENTUM)
-                self.variance.lerp_(variance, MOMENTUM)
-        scale = self.gain * torch.rsqrt(variance + EPSILON)
-        return (z - mean) * scale + self.bias
-
-    def affine(self) -> tuple[Tensor, Tensor]:
-        """Return scale, (features,) or (1,), and offset, (features,), in float64."""
-        scale = self.gain.double() * torch.rsqrt(self.variance.double() + EPSILON)
-        return scale, self.bias.double() - self.mean.double() * scale
 
 
 class Layer(nn.Module):
@@ -70,6 +32,7 @@ class Layer(nn.Module):
     codes : (out, in) uint8, code c stands for the subset sum c of ``basis``
     act_scale : () what one step of the output activation means; the output is 255 steps at most
     share : δ, this layer's share of the entropy pressure
+    cost : (16,) what each code costs beside its distance, float64
     """
 
     codes: Tensor
@@ -84,27 +47,30 @@ class Layer(nn.Module):
         self.register_buffer("act_scale", torch.zeros(()))
         self.last = last
         self.share = 1.0
+        self.cost = np.zeros(CODES)
         self.quantised = False
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the output (batch, out) of ``x`` (batch, in)."""
-        weight = self.weight
-        if self.quantised:
-            weight = dequantise(weight, self.basis, self.codes)
-        y = self.norm(x @ weight.T)
+        z = self.norm(linear(x, self.weights()))
         if self.last:
-            return y
-        y = torch.relu(y)
+            return z
         if self.training and not self.norm.frozen:
-            self._observe(y.detach())
-        return quantise_activation(y, self.act_scale) if self.quantised else y
+            self._observe(z.detach().numpy())
+        return quantise_activation(z, self.act_scale) if self.quantised else torch.relu(z)
 
-    def _observe(self, y: Tensor) -> None:
+    def weights(self) -> Tensor:
+        """Return the weights the layer computes with, (out, in)."""
+        if self.quantised:
+            return dequantise(self.weight, self.basis, self.codes)
+        return self.weight
+
+    def _observe(self, z: np.ndarray) -> None:
         """Let 255 steps follow the highest activations but for the share above ``PEAK``."""
-        kept = max(1, round(y.numel() * (1 - PEAK)))
-        peak = y.flatten().topk(kept, sorted=False).values.min()
-        scale = (peak / ACT_MAX).clamp(min=1e-8)
-        self.act_scale.copy_(scale if self.act_scale == 0 else self.act_scale.lerp(scale, MOMENTUM))
+        place = min(z.size - 1, round(z.size * PEAK))
+        scale = max(float(np.partition(z.ravel(), place)[place]) / ACT_MAX, 1e-8)
+        old = float(self.act_scale)
+        self.act_scale.fill_(old + MOMENTUM * (scale - old) if old else scale)
 
 
 class Mlp(nn.Module):
@@ -144,7 +110,7 @@ class Mlp(nn.Module):
         self.layers = [
             Layer(n, m, basis == "row", last=i == len(pairs) - 1) for i, (n, m) in enumerate(pairs)
         ]
-        self.stack = nn.Sequential(*self.layers)
+        self.stack = nn.ModuleList(self.layers)
         largest = max(n * m for n, m in pairs)
         for layer, (n, m) in zip(self.layers, pairs, strict=True):
             layer.share = size_share(n * m, largest)
@@ -154,9 +120,16 @@ class Mlp(nn.Module):
         """Return what 8-bit inputs ``x`` (uint8) mean, float32."""
         return (x.float() - self.zero_point) * self.input_scale
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Return logits (batch, classes) of real inputs ``x`` (batch, features), float32."""
-        return self.stack(x)
+    def forward(self, x: Tensor, thin: Callable[[Tensor], Tensor] | None = None) -> Tensor:
+        """Return logits (batch, classes) of real inputs ``x`` (batch, features), float32.
+
+        ``thin``, if given, is applied to the output of every hidden layer.
+        """
+        for layer in self.layers:
+            x = layer(x)
+            if thin and not layer.last:
+                x = thin(x)
+        return x
 
     def quantise(self, method: Method) -> None:
         """Go from float32 to quantised weights and activations: the first basis and codes."""
@@ -165,10 +138,22 @@ class Mlp(nn.Module):
             layer.quantised = True
         self.assign(method)
 
-    def assign(self, method: Method) -> None:
-        """Give every weight its code anew."""
+    def assign(
+        self, method: Method, renew: bool = True, relevance: Relevance | None = None
+    ) -> None:
+        """Give every weight its code anew, by new costs of the codes or by those of last time."""
+        for number, layer in enumerate(self.layers):
+            weight = layer.weight.detach().numpy()
+            centroids = codebook(layer.basis.detach()).double().numpy()
+            if renew:
+                layer.cost = method.costs(weight, centroids, layer.share)
+            known = None if relevance is None else relevance.of(number)
+            layer.codes.copy_(torch.from_numpy(method.assign(weight, centroids, layer.cost, known)))
+
+    def settle(self, method: Method) -> None:
+        """Move every basis to the nearest that ``method`` allows."""
         for layer in self.layers:
-            layer.codes.copy_(method.assign(layer.weight, layer.basis, layer.share))
+            layer.basis.data.copy_(method.settle(layer.basis.data))
 
     def freeze(self) -> None:
         """Fix the statistics of norms and activations: training then sees what will be run."""

@@ -9,12 +9,16 @@ from typing import Protocol
 
 import numpy as np
 
-from fantastic4.formats import bitmask, csr
+from fantastic4.formats import bitmask, bitmask2, csr
 from fantastic4.formats.params import Params
 from fantastic4.layout import Format
 
 BEAT_TO_COMMAND = 2
 """Clocks from the last beat of a layer being taken to the next layer's command."""
+
+
+WIDE = {Format.BITMASK: 4, Format.BITMASK2: 3}
+"""Bits of a name from which on words may outrun the beats."""
 
 
 class Pace(Protocol):
@@ -46,7 +50,7 @@ class SteadyPace:
 
 
 class PausingPace(SteadyPace):
-    """The same with pauses of a clock in front of some beats."""
+    """The same with pauses of so many clocks in front of each beat."""
 
     steady = False
 
@@ -94,9 +98,13 @@ class QueuePace:
 def first_beat(kind: Format, lanes: int) -> int:
     """Return the clocks from a command to the first beat, for decoders that have a fixed one."""
     levels = max(1, lanes.bit_length() - 1)
-    return {Format.DENSE: 1, Format.TERNARY: 3, Format.TERNARY5: 4, Format.BITMASK: 18 + levels}[
-        kind
-    ]
+    return {
+        Format.DENSE: 1,
+        Format.TERNARY: 6,
+        Format.TERNARY5: 4,
+        Format.BITMASK: 18 + levels,
+        Format.BITMASK2: 18 + levels,
+    }[kind]
 
 
 def make_pace(kind: Format, params: Params, lanes: int, beats: np.ndarray | None) -> Pace:
@@ -112,7 +120,8 @@ def make_pace(kind: Format, params: Params, lanes: int, beats: np.ndarray | None
     if is_fixed(kind, params):
         return SteadyPace(first)
     assert beats is not None
-    pauses = np.any([bitmask.pauses(bank, params) for bank in beats], axis=0)
+    count = {Format.BITMASK: bitmask.pauses, Format.BITMASK2: bitmask2.pauses}[kind]
+    pauses = np.max([count(bank, params) for bank in beats], axis=0)
     return PausingPace(first, pauses) if pauses.any() else SteadyPace(first)
 
 
@@ -131,4 +140,6 @@ def stalls(pace: Pace, beats: int) -> int:
 
 def is_fixed(kind: Format, params: Params) -> bool:
     """Return whether the pace does not depend on the weights."""
-    return kind != Format.CSR and not (kind == Format.BITMASK and params.width == 4)
+    if kind in (Format.BITMASK, Format.BITMASK2):
+        return params.width < WIDE[kind]
+    return kind != Format.CSR

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from fantastic4 import bias
 from fantastic4.bounds import accumulator_bounds, output_bounds
 from fantastic4.config import BASIS_COUNT, CoreConfig, formats_for
 from fantastic4.errors import FantasticError, ImageError, PackError
@@ -34,13 +35,16 @@ def pack(network: Network, cfg: CoreConfig, forced: Format | None = None) -> byt
     check_range(network, cfg)
     layers: list[dict[str, int]] = []
     basis: list[np.ndarray] = []
+    biases: list[np.ndarray] = []
     base = 0
     choices, weights = encode_layers(network, cfg, forced)
     for layer, choice in zip(network.layers, choices, strict=True):
         entries = basis_entries(layer, cfg)
-        layers.append(_record(layer, choice, base, cfg))
+        stored = bias.encode(layer.bias)
+        layers.append(_record(layer, choice, base, stored, cfg))
         base += len(entries)
         basis.append(entries)
+        biases.append(stored.words)
     image = Image(
         geometry=geometry_of(cfg),
         needs={
@@ -51,7 +55,7 @@ def pack(network: Network, cfg: CoreConfig, forced: Format | None = None) -> byt
         },
         layers=layers,
         basis=np.concatenate(basis).astype("<i2"),
-        bias=np.concatenate([x.bias for x in network.layers]).astype("<i4"),
+        bias=np.concatenate(biases),
         weights=[] if cfg.external_weights else weights,
         meta=_meta(network, cfg),
     )
@@ -78,7 +82,9 @@ def encode_layers(
     return choices, [np.concatenate(bank) for bank in banks]
 
 
-def _record(layer: IntegerLayer, choice: Choice, base: int, cfg: CoreConfig) -> dict[str, int]:
+def _record(
+    layer: IntegerLayer, choice: Choice, base: int, stored: bias.BiasWords, cfg: CoreConfig
+) -> dict[str, int]:
     """Return the record of a layer whose basis begins at entry ``base``."""
     palette = sum(code << 4 * name for name, code in enumerate(choice.params.palette))
     return {
@@ -97,6 +103,8 @@ def _record(layer: IntegerLayer, choice: Choice, base: int, cfg: CoreConfig) -> 
         "width": choice.params.width,
         "gap": choice.params.gap,
         "palette": palette,
+        "bias_narrow": stored.narrow,
+        "bias_shift": stored.shift,
         "spare": 0,
     }
 
@@ -150,7 +158,7 @@ def check_capacity(image: Image, cfg: CoreConfig) -> None:
         "layers": (len(image.layers), cfg.max_layers),
         "input chunks": (image.needs["input_chunks"], cfg.input_chunks),
         "hidden chunks": (image.needs["hidden_chunks"], cfg.hidden_chunks),
-        "rows": (len(image.bias), cfg.row_depth),
+        "bias words": (len(image.bias), cfg.row_depth),
         "basis entries": (len(image.basis), cfg.basis_depth),
         "weight words a bank": (max(map(len, image.weights), default=0), cfg.weight_depth),
     }
@@ -223,11 +231,14 @@ def unpack(image: Image, source: str = "image", weights: list[np.ndarray] | None
     banks = image.weights if weights is None else weights
     layers: list[IntegerLayer] = []
     at = [0] * len(banks)
-    row = 0
+    biases = image.bias
     try:
         cfg = geometry_config(image)
         for record, name in zip(image.layers, names, strict=True):
-            rows = record["out_features"]
+            narrow, rows = bool(record["bias_narrow"]), record["out_features"]
+            taken = bias.word_count(rows, narrow=narrow)
+            stored = bias.BiasWords(biases[:taken], narrow, record["bias_shift"])
+            biases = biases[taken:]
             layers.append(
                 IntegerLayer(
                     name=name,
@@ -235,14 +246,15 @@ def unpack(image: Image, source: str = "image", weights: list[np.ndarray] | None
                     basis=_basis_of(
                         image.basis, record, cfg.engines, cfg.tiles(record["in_features"])
                     ),
-                    bias=image.bias[row : row + rows].astype(np.int64),
+                    bias=bias.decode(stored, rows),
                     shift=record["shift"],
                     low=record["low"],
                     high=record["high"],
                     logits=bool(record["logits"]),
                 )
             )
-            row += rows
+        if len(biases):
+            raise ImageError(f"{len(biases)} words of biases behind the last layer")
         for number, (used, bank) in enumerate(zip(at, banks, strict=True)):
             if used != len(bank):
                 raise ImageError(f"bank {number}: {len(bank) - used} words behind the last layer")

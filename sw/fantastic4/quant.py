@@ -1,33 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Quantised weights and activations, exact in the forward pass, and the methods that assign codes.
+"""Quantised weights and activations, exact in the forward pass.
 
 A weight is ``w_c = sum_i ω_i * bit_i(c)``: one of the 16 subset sums of the layer's four basis
 coefficients. The background weight W (float32) decides the code and receives the gradient.
 """
 
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from fantastic4.entropy import BITS, CODES, code_cost, decide, probabilities, strength_limit
+from fantastic4.config import BASIS_COUNT
+from fantastic4.entropy import CODES
 
 ACT_MAX = 255
-UNIFORM = (1.0, 2.0, 4.0, -8.0)
-"""The basis of signed int4, in steps: where EC4T starts."""
-
-OUTLIERS = 0.001
-"""Share of the weights that may lie outside the initial codebook."""
 
 
 def codebook(basis: Tensor) -> Tensor:
-    """Return the 16 subset sums of ``basis`` (4,), in the order of their codes."""
-    sums = torch.zeros(1, dtype=basis.dtype)
-    for omega in basis:
-        sums = torch.cat([sums, sums + omega])
-    return sums
+    """Return the 16 subset sums of ``basis`` (4,), in the order of their codes; no gradient."""
+    values = basis.detach().numpy()
+    sums = np.zeros(1, values.dtype)
+    for omega in values:
+        sums = np.concatenate([sums, sums + omega])
+    return torch.from_numpy(sums)
 
 
 class _Dequantise(torch.autograd.Function):
@@ -35,30 +31,56 @@ class _Dequantise(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, weight: Tensor, basis: Tensor, codes: Tensor) -> Tensor:
-        table = codebook(basis)
-        index = codes.reshape(-1).int()
-        ctx.save_for_backward(table, index)
-        return table.index_select(0, index).view(codes.shape)
+        weights = look_up(codebook(basis), codes)
+        ctx.save_for_backward(weights, codes)
+        return weights
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None]:
         (gradient,) = gradients
-        table, index = ctx.saved_tensors
-        size = table.abs()
-        slope = size / size.max().clamp(min=torch.finfo(size.dtype).tiny)
-        slope[0] = 1
-        flat = gradient.reshape(-1)
-        by_code = torch.bincount(index, flat, minlength=CODES)
-        by_basis = by_code @ torch.as_tensor(BITS, dtype=by_code.dtype)
-        return (flat * slope.index_select(0, index)).view_as(gradient), by_basis, None
+        weights, codes = ctx.saved_tensors
+        slope = weights.abs()
+        slope /= slope.max().clamp(min=torch.finfo(slope.dtype).tiny)
+        torch.threshold_(slope, 0, 1)  # where the weight is 0
+        return slope.mul_(gradient), _by_basis(gradient, codes), None
+
+
+def look_up(table: Tensor, codes: Tensor) -> Tensor:
+    """Return ``table[codes]``: entries of a ``table`` (16,), in the shape of ``codes`` (uint8).
+
+    Two codes are looked up at a time where float32 allows it, which takes half the time.
+    """
+    flat = codes.reshape(-1)
+    if table.dtype != torch.float32 or flat.numel() % 2:
+        return table.index_select(0, flat.int()).view(codes.shape)
+    pairs = torch.zeros(CODES, 256, 2)  # by second code, first code
+    pairs[:, :CODES, 0] = table
+    pairs[:, :CODES, 1] = table[:, None]
+    by_pair = pairs.view(torch.float64).flatten()
+    found = by_pair.index_select(0, flat.view(torch.int16).int())
+    return found.view(torch.float32).view(codes.shape)
+
+
+def _by_basis(gradient: Tensor, codes: Tensor) -> Tensor:
+    """Return ``Σ B_i ⊙ gradient``, (4,)."""
+    flat, bits = gradient.reshape(-1).numpy(), codes.reshape(-1).numpy()
+    one, mask = np.empty_like(bits), np.empty_like(flat)
+    used = int(np.bitwise_or.reduce(bits))
+    sums = np.zeros(BASIS_COUNT)
+    for i in range(BASIS_COUNT):
+        if used >> i & 1:
+            np.bitwise_and(bits, 1 << i, out=one)
+            np.copyto(mask, one)
+            sums[i] = np.dot(flat, mask) / (1 << i)
+    return torch.tensor(sums, dtype=gradient.dtype)
 
 
 def dequantise(weight: Tensor, basis: Tensor, codes: Tensor) -> Tensor:
     """Return the quantised weights, exactly entries of the codebook.
 
     Gradients: to ``basis``, ``∂L/∂ω_i = Σ B_i ⊙ ∂L/∂W_q``; to ``weight``, straight through,
-    ``∂L/∂W = |w_c| / max|w| · ∂L/∂w_q`` for c ≠ 0 and ``∂L/∂w_q`` for c = 0 (EC2T, with |w_c|
-    relative to the codebook's largest, so that a layer's scale does not change its pace).
+    ``∂L/∂W = |w_c| / max|w_q| · ∂L/∂w_q`` for c ≠ 0 and ``∂L/∂w_q`` for c = 0 (EC2T, with |w_c|
+    relative to the layer's largest, so that a layer's scale does not change its pace).
 
     Parameters
     ----------
@@ -73,59 +95,23 @@ def dequantise(weight: Tensor, basis: Tensor, codes: Tensor) -> Tensor:
     return result
 
 
-def quantise_activation(x: Tensor, scale: Tensor) -> Tensor:
-    """Return ``scale * clamp(floor(x / scale + 1/2), 0, 255)``; straight through within 0..255."""
-    steps = (x / scale).clamp(0, ACT_MAX)
-    rounded = torch.floor(steps.detach() + 0.5)
-    return (rounded + (steps - steps.detach())) * scale  # adds an exact zero
+class _QuantiseActivation(torch.autograd.Function):
+    """ReLU and rounding to whole steps, straight through where neither end clips."""
+
+    @staticmethod
+    def forward(ctx: Any, z: Tensor, scale: Tensor) -> Tensor:
+        steps = z / scale
+        ctx.save_for_backward(steps)
+        return steps.clamp(0, ACT_MAX).add_(0.5).floor_().mul_(scale)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        (gradient,) = gradients
+        (steps,) = ctx.saved_tensors
+        return torch.ops.aten.hardtanh_backward(gradient, steps, 0.0, ACT_MAX), None
 
 
-class Method(Protocol):
-    """How a layer's basis starts and how its codes follow from its background weights."""
-
-    def init_basis(self, weight: Tensor) -> Tensor:
-        """Return the first basis (4,) for ``weight`` (out, in)."""
-        ...
-
-    def assign(self, weight: Tensor, basis: Tensor, share: float) -> Tensor:
-        """Return uint8 codes (out, in); ``share`` is the layer's δ, 0..1."""
-        ...
-
-
-@dataclass(frozen=True)
-class Ec4t:
-    """Entropy-constrained 4-bit training with four learned basis coefficients.
-
-    Parameters
-    ----------
-    gamma : float
-        Strength of the entropy term, 0 (nearest centroid) to 1 (an outermost cluster empties).
-    values : int
-        Non-zero values a layer may use, 1..15: those that most weights take, the others are
-        emptied. Few values have short names in the chip's compact formats.
-    """
-
-    gamma: float
-    values: int = CODES - 1
-
-    def init_basis(self, weight: Tensor) -> Tensor:
-        """Return ``Δ·(1, 2, 4, -8)``, whose codebook reaches the 99.9 percentile of |W|."""
-        reach = np.quantile(weight.detach().abs().numpy(), 1 - OUTLIERS)
-        return torch.tensor(UNIFORM) * (float(reach) / 7.5)
-
-    def assign(self, weight: Tensor, basis: Tensor, share: float) -> Tensor:
-        """Return ``argmin_c (w - w_c)² - λ log2 P_c`` with ``λ = γ·δ·λmax``, P_c by nearest."""
-        w = weight.detach().numpy()
-        centroids = codebook(basis.detach()).double().numpy()
-        cost = np.zeros(CODES)
-        decision = decide(centroids, cost)
-        if self.gamma > 0:
-            p = probabilities(decision.counts(w))
-            limit = strength_limit(float(w.min()), float(w.max()), centroids, p)
-            cost = code_cost(self.gamma * share * limit, p)
-            decision = decide(centroids, cost)
-        if self.values < CODES - 1:
-            used = decision.counts(w)[1:]
-            cost[1 + np.argsort(-used, kind="stable")[self.values :]] = np.inf
-            decision = decide(centroids, cost)
-        return torch.from_numpy(decision(w))
+def quantise_activation(z: Tensor, scale: Tensor) -> Tensor:
+    """Return ``scale * clamp(floor(z / scale + 1/2), 0, 255)``; straight through in between."""
+    result: Any = _QuantiseActivation.apply(z, scale)
+    return result

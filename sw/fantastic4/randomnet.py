@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from fantastic4.bias import MAX_BIAS_SHIFT
 from fantastic4.bounds import output_bounds
 from fantastic4.config import BASIS_COUNT
 from fantastic4.network import InputQuant, IntegerLayer, Network
@@ -28,7 +29,7 @@ def random_layer(
 
     Codes that are not zero are 1 to ``names``.
     ``extreme`` draws the basis from the ends of its range. The rounding shift is chosen so that
-    outputs spread over, and beyond, the clamp.
+    outputs spread over, and beyond, the clamp. Biases are narrow or wide (``fantastic4.bias``).
     """
     codes = rng.integers(1, names + 1, (planes, out_features, in_features), np.uint8)
     codes[rng.random(codes.shape) >= density] = 0
@@ -38,7 +39,7 @@ def random_layer(
     else:
         basis = rng.integers(-2000, 2001, shape)
     basis = basis.astype(np.int32)
-    bias = rng.integers(-(2**20), 2**20, out_features)
+    bias = _random_bias(rng, out_features, extreme=extreme)
     layer = IntegerLayer(name, codes, basis, bias, logits=logits)
     bounds = output_bounds(layer)
     if logits:
@@ -49,6 +50,16 @@ def random_layer(
     shift = int(np.clip(span.bit_length() - 9 + rng.integers(-1, 2), 0, 35))
     low, high = sorted(rng.integers(0, 256, 2).tolist()) if extreme else (0, 255)
     return IntegerLayer(name, codes, basis, bias, shift, low, high)
+
+
+def _random_bias(rng: np.random.Generator, rows: int, *, extreme: bool) -> np.ndarray:
+    """Return biases, int64 ``(rows,)``: of half the layers 16-bit mantissas with one shift."""
+    if not rng.integers(2):
+        return rng.integers(-(2**20), 2**20, rows)
+    if extreme:
+        ends = np.array([-32768, -32767, -1, 0, 1, 32767])
+        return rng.choice(ends, rows) << rng.integers(MAX_BIAS_SHIFT + 1)
+    return rng.integers(-(2**15), 2**15, rows) << rng.integers(6)
 
 
 def random_network(

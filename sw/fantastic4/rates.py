@@ -13,7 +13,7 @@ from fantastic4.layout import Format
 from fantastic4.pace import make_pace, stalls
 from fantastic4.selection import formats_of
 
-LATE = ((Format.BITMASK, 15), (Format.CSR, 2), (Format.CSR, 15))
+LATE = ((Format.BITMASK, 15), (Format.BITMASK2, 15), (Format.CSR, 2), (Format.CSR, 15))
 """Formats with a rate that depends on the codes, and numbers of non-zero values."""
 
 

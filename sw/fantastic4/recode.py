@@ -15,7 +15,7 @@ def recode(layer: IntegerLayer) -> IntegerLayer:
     """Return ``layer`` with one mask for each of its values, if a plane has at most four.
 
     Each weight that is not zero is then added under one mask instead of up to four, and a plane of
-    at most two values has codes 0, 1 and 2, which the ternary formats store. Weights, and so all
+    at most two values has codes 0, 1 and 2, which ``ternary5`` stores. Weights, and so all
     outputs, are the same. The most frequent value gets code 1. A plane with more values, or with
     one that 16 bits do not hold, keeps its codes.
     """

@@ -6,10 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from fantastic4 import cost
+from fantastic4 import bias, cost, modelfile
 from fantastic4.image import Image
 from fantastic4.layout import VERSION, Format
-from fantastic4.modelfile import code_bits
 from fantastic4.network import IntegerLayer, Network
 from fantastic4.pack import unpack
 
@@ -66,7 +65,7 @@ def model_record(raw: bytes, network: Network) -> dict[str, Any]:
         "bytes": len(raw),
         "sha256": hashlib.sha256(raw).hexdigest(),
         "bits_per_weight": sum(map(dense_bits, network.layers)) / network.weights,
-        "code_bits_in_file": code_bits(raw) / network.weights,
+        "code_bits_in_file": modelfile.code_bits(raw) / network.weights,
         **network_record(network),
     }
     for found, layer in zip(record["layers"], network.layers, strict=True):
@@ -78,7 +77,8 @@ def model_record(raw: bytes, network: Network) -> dict[str, Any]:
 
 def dense_bits(layer: IntegerLayer) -> int:
     """Return the bits of a layer's 4-bit codes, basis and biases."""
-    return 4 * layer.codes.size + 16 * layer.basis.size + 32 * layer.bias.size
+    biases = 32 * len(bias.encode(layer.bias).words)
+    return 4 * layer.codes.size + 16 * layer.basis.size + biases
 
 
 def image_record(raw: bytes, image: Image) -> dict[str, Any]:

@@ -3,12 +3,14 @@
 
 import itertools
 import random
+import re
 from copy import copy
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
+from amaranth.hdl import Cat, Module
 
 from fantastic4 import golden
 from fantastic4 import pack as packing
@@ -16,11 +18,13 @@ from fantastic4.config import CoreConfig
 from fantastic4.errors import ImageError
 from fantastic4.image import build, parse
 from fantastic4.layout import ErrorCode, Format
-from fantastic4.pack import encode_layers, pack, unpack
+from fantastic4.pack import encode_layers, pack, params_of, unpack
 from fantastic4.randomnet import random_network
 from fantastic4.selection import candidates, formats_of
 from fantastic4.timing import timing
 from fantastic4_hw.core import Core
+from fantastic4_hw.decoder.select import PALETTE_FORMATS
+from fantastic4_hw.ports import StreamCore
 from fantastic4_sim.bench import simulate
 from fantastic4_sim.commands import Infer, InferReply, Load, LoadReply
 from fantastic4_sim.device import AmaranthDevice, Device, open_device
@@ -159,10 +163,14 @@ def test_malformed_words(rng, kind, change):
     x = rng.integers(0, 256, (2, 16), np.uint8)
     bad = damage(parse(raw), change, int(rng.integers(2)), rng, cfg)
     fixed = kind in (Format.DENSE, Format.TERNARY)
-    if change != "garbage" or not fixed:
+    told = change != "garbage"
+    if told or not fixed:
         message = r"at layer \d: (row \d+, word \d+ of bank \d|bank \d: \d+ words behind the last)"
-        with pytest.raises(ImageError, match=message):
+        with pytest.raises(ImageError, match=message) as error:
             unpack(parse(bad))
+        # What a word is may depend on those before it: then the others may still be as many as
+        # the layers take, and hardware, which does not look at padding, has nothing to tell.
+        told &= not re.search("is not zero|empty", str(error.value))
 
     commands = [*(Load(bad), Infer(x[:1]), Infer(x[:1]), Infer(x)), *(Load(raw), Infer(x))]
     for stall in (0.0, 0.3):
@@ -173,13 +181,38 @@ def test_malformed_words(rng, kind, change):
         for reply, count in zip(inferred, (1, 1, 2), strict=True):
             assert isinstance(reply, InferReply)
             assert reply.outputs.shape == (count, 5)
-        if change != "garbage":
+        if told:
             assert [reply.error for reply in inferred[1:]] == [ErrorCode.WEIGHTS] * 2
         assert replies[4] == LoadReply(True, ErrorCode.NONE)
         again = replies[5]
         assert isinstance(again, InferReply)
         assert again.error == ErrorCode.NONE
         assert np.array_equal(again.outputs, golden.predict(network, x).outputs)
+
+
+@pytest.mark.parametrize("kind", PALETTE_FORMATS, ids=lambda kind: kind.name)
+def test_a_name_outside_the_palette(rng, kind):
+    """Software names it; hardware says WEIGHTS after the layer, and recovers."""
+    cfg = replace(CORES["four_by_two"], formats=(kind.name.lower(),))
+    network = random_network(rng, [16, 7, 5], density=0.4, names=(5,))
+    raw = pack(network, cfg, kind)
+    image = parse(raw)
+    layers = [dict(record) for record in image.layers]
+    params = params_of(layers[1])
+    for entry in range(params.names - 1, 16, 1 << params.width):  # they repeat, but not in CSR
+        layers[1]["palette"] &= ~(0xF << 4 * entry)
+    bad = build(replace(image, layers=layers))
+    with pytest.raises(ImageError, match=r"at layer 1: row \d, word \d+ of bank \d: .* palette"):
+        unpack(parse(bad))
+    x = rng.integers(0, 256, (2, 16), np.uint8)
+    commands = [Load(bad), Infer(x[:1]), Infer(x), Load(raw), Infer(x)]
+    *_, reported, reloaded, again = AmaranthDevice(cfg, stall=0.2, seed=5).run(commands)
+    assert isinstance(reported, InferReply)
+    assert reported.error == ErrorCode.WEIGHTS
+    assert reloaded == LoadReply(True, ErrorCode.NONE)
+    assert isinstance(again, InferReply)
+    assert again.error == ErrorCode.NONE
+    assert np.array_equal(again.outputs, golden.predict(network, x).outputs)
 
 
 class Outside:
@@ -217,12 +250,45 @@ class Outside:
         return feed_checker
 
 
+class ByPorts(Core):
+    """A core as the ports of ``StreamCore`` show it."""
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.ports = ports = StreamCore(self.cfg)
+        m.d.comb += [
+            ports.s_axis_load_tdata.eq(self.load.payload.data),
+            ports.s_axis_load_tlast.eq(self.load.payload.last),
+            ports.s_axis_load_tvalid.eq(self.load.valid),
+            self.load.ready.eq(ports.s_axis_load_tready),
+            ports.s_axis_input_tdata.eq(self.input.payload.data.as_value()),
+            ports.s_axis_input_tlast.eq(self.input.payload.last),
+            ports.s_axis_input_tvalid.eq(self.input.valid),
+            self.input.ready.eq(ports.s_axis_input_tready),
+            self.result.payload.value.eq(ports.m_axis_result_tdata),
+            self.result.payload.last.eq(ports.m_axis_result_tlast),
+            self.result.valid.eq(ports.m_axis_result_tvalid),
+            ports.m_axis_result_tready.eq(self.result.ready),
+            ports.s_axis_weights_tdata.eq(Cat(words.payload.data for words in self.weights)),
+            ports.s_axis_weights_tuser.eq(Cat(words.payload.first for words in self.weights)),
+            ports.s_axis_weights_tvalid.eq(Cat(words.valid for words in self.weights)),
+            Cat(words.ready for words in self.weights).eq(ports.s_axis_weights_tready),
+            self.status.loaded.eq(ports.status_loaded),
+            self.status.error.eq(ports.status_error),
+            self.perf.stalls.eq(ports.perf_stalls),
+        ]
+        return m
+
+
 @pytest.mark.parametrize("gap", [0.0, 0.3, 0.8])
-@pytest.mark.parametrize(("lanes", "engines", "bank_lanes"), [(4, 2, 4), (16, 1, 8)])
-def test_external_weights(rng, geometry, monkeypatch, lanes, engines, bank_lanes, gap):
+@pytest.mark.parametrize(
+    ("lanes", "engines", "bank_lanes", "core"),
+    [(4, 2, 4, Core), (16, 1, 8, Core), (4, 2, 4, ByPorts)],
+)
+def test_external_weights(rng, geometry, monkeypatch, lanes, engines, bank_lanes, core, gap):
     """Two images, several inferences each, from streams that stall: outputs equal golden."""
     cfg = geometry(lanes, engines, bank_lanes=bank_lanes, external_weights=True, row_depth=128)
-    dut = Core(cfg)
+    dut = core(cfg)
     outside = Outside(dut, gap)
     cases, seen = [], []
     for widths in ([30, 12, 9, 3], [9, 4]):

@@ -276,7 +276,7 @@ def test_layer_feed_alone(rng, geometry):
         simulate(dut, [drive])
         for at, ((command, first), palette) in enumerate(zip(given, palettes, strict=True)):
             layer = layers[at % number]
-            assert command == command_of(layer.params, layer.count, layer.kind)
+            assert command == command_of(layer.params, layer.count, layer.kind, cfg.bank_lanes)
             assert first == (at % number == 0)
             whole = list(enumerate(layer.params.palette))
             last = at == len(given) - 1
@@ -290,7 +290,7 @@ def test_ready_when_every_bank_is(rng, geometry):
     layer = Layer(rng, cfg, Format.DENSE, 2)
 
     async def testbench(ctx):
-        command = command_of(layer.params, 2)
+        command = command_of(layer.params, 2, Format.DENSE, cfg.bank_lanes)
         ctx.set(dut.first_layer, 1)
         await put(ctx, dut.command, command)
         ctx.set(dut.open, 1)

@@ -7,6 +7,7 @@ from fantastic4_hw.multiply import Multiply
 from fantastic4_sim.bench import simulate
 from fantastic4_sim.streams import plain
 
+PARAMETERS = ["basis_base", "per_row", "bias_narrow", "bias_shift"]
 ENDS = [-32768, -32767, -1, 0, 1, 32767]
 
 
@@ -23,23 +24,19 @@ class Inference:
     """Layers of random sums, with the memories they need and what must come out."""
 
     def __init__(self, rng, cfg, shapes, *, extreme):
-        self.layers, self.basis, self.bias = [], [], []
+        self.layers, self.basis, self.bias, self.words = [], [], [], []
         biggest = cfg.tile * 255
-        for rows, tiles, per_row in shapes:
-            base = len(self.basis)
+        for rows, tiles, per_row, shift in shapes:
+            parameters = {"basis_base": len(self.basis), "per_row": int(per_row)}
+            parameters |= {"bias_narrow": int(shift is not None), "bias_shift": shift or 0}
             shared = [self._coefficients(rng, extreme) for _ in range(tiles)]
             if not per_row:
                 self.basis += shared
+            self._add_biases(rng, rows, shift, extreme)
             found = []
             for start in range(0, rows, cfg.engines):
                 active = min(cfg.engines, rows - start)
-                low, high = -(1 << 31), (1 << 31) - 1
-                bias = [
-                    int(rng.choice([low, high])) if extreme else int(rng.integers(low, high + 1))
-                    for _ in range(active)
-                ]
-                self.bias += bias
-                z = list(bias)
+                z = self.bias[len(self.bias) - rows :][start : start + active]
                 for tile in range(tiles):
                     for engine in range(active):
                         omega = self._coefficients(rng, extreme) if per_row else shared[tile]
@@ -61,9 +58,23 @@ class Inference:
                         found.append(
                             Row(payload, final and close and ends, z[engine] if close else None)
                         )
-            self.layers.append((base, per_row, found))
+            self.layers.append((parameters, found))
         assert len(self.basis) <= cfg.basis_depth
-        assert len(self.bias) <= cfg.row_depth
+        assert len(self.words) <= cfg.row_depth
+
+    def _add_biases(self, rng, rows, shift, extreme):
+        """Append the biases of a layer: wide without a shift, otherwise mantissas in pairs."""
+        reach = 1 << (31 if shift is None else 15)
+        ends = [-reach, -1, reach - 1]
+        bias = rng.choice(ends, rows) if extreme else rng.integers(-reach, reach, rows)
+        bias = bias.tolist()
+        if shift is None:
+            self.bias += bias
+            self.words += [value & 0xFFFFFFFF for value in bias]
+        else:
+            self.bias += [value << shift for value in bias]
+            halves = [value & 0xFFFF for value in [*bias, 0]]
+            self.words += [halves[k] | halves[k + 1] << 16 for k in range(0, rows, 2)]
 
     def _coefficients(self, rng, extreme):
         return (rng.choice(ENDS, 4) if extreme else rng.integers(-3000, 3000, 4)).tolist()
@@ -81,7 +92,7 @@ async def fill(ctx, port, words):
 def run(dut, inferences, rng, gap):
     """Send the rows; return what came out, and the clocks from each last tile to its z."""
     first = inferences[0]
-    expected = [row.z for x in inferences for _, _, found in x.layers for row in found]
+    expected = [row.z for x in inferences for _, found in x.layers for row in found]
     expected = [z for z in expected if z is not None]
     sent_at: list[int] = []
     seen: list[tuple[int, int]] = []
@@ -91,7 +102,7 @@ def run(dut, inferences, rng, gap):
         nonlocal clock
         words = [sum((w & 0xFFFF) << 16 * i for i, w in enumerate(x)) for x in first.basis]
         await fill(ctx, dut.write_basis, words)
-        await fill(ctx, dut.write_bias, first.bias)
+        await fill(ctx, dut.write_bias, first.words)
 
         async def tick():
             nonlocal clock
@@ -100,25 +111,28 @@ def run(dut, inferences, rng, gap):
                 seen.append((clock, plain(z)))
             clock += 1
 
-        def parameters(base, per_row):
-            ctx.set(dut.basis_base, base)
-            ctx.set(dut.per_row, per_row)
+        def offer(parameters):
+            for name, value in parameters.items():
+                ctx.set(getattr(dut, name), value)
+
+        def offer_nonsense():
+            offer({name: int(rng.integers(1 << len(getattr(dut, name)))) for name in PARAMETERS})
 
         for inference in inferences:
             for _ in range(dut.latency + 2):  # the pipeline has drained
                 await tick()
             ctx.set(dut.begin, 1)
-            parameters(*inference.layers[0][:2])
+            offer(inference.layers[0][0])
             await tick()
             ctx.set(dut.begin, 0)
-            for number, (_, _, found) in enumerate(inference.layers):
+            for number, (_, found) in enumerate(inference.layers):
                 for row in found:
                     while rng.random() < gap:
-                        parameters(int(rng.integers(1 << 20)), int(rng.integers(2)))
+                        offer_nonsense()
                         await tick()
-                    parameters(int(rng.integers(1 << 20)), int(rng.integers(2)))
+                    offer_nonsense()
                     if row.ends_layer and number + 1 < len(inference.layers):
-                        parameters(*inference.layers[number + 1][:2])
+                        offer(inference.layers[number + 1][0])
                     ctx.set(dut.rows.payload, row.payload)
                     ctx.set(dut.rows.valid, 1)
                     if row.z is not None:
@@ -144,23 +158,32 @@ def test_layers(rng, geometry, lanes, engines, gap, extreme):
     """Layers follow each other in the next clock; parameters are right only when they are due."""
     cfg = geometry(lanes, engines)
     shapes = [
-        (engines, 1, False),
-        (2 * engines + 1, 2, True),
-        (1, 3, False),
-        (1, 1, True),
-        (engines + 1, 3, False),
-        (3, 2, True),
+        (engines, 1, False, None),
+        (2 * engines + 1, 2, True, 3),
+        (1, 3, False, 12),
+        (1, 1, True, 15),
+        (engines + 1, 3, False, 0),
+        (1, 1, False, None),
+        (3, 2, True, 7),
+        (2, 1, False, None),
     ]
     inference = Inference(rng, cfg, shapes, extreme=extreme)
     run(Multiply(cfg), [inference, inference], rng, gap)
 
 
+@pytest.mark.parametrize("extreme", [False, True])
+def test_every_bias_shift(rng, geometry, extreme):
+    cfg = geometry(4, 2)
+    shapes = [(3, 1, False, shift) for shift in range(16)]
+    run(Multiply(cfg), [Inference(rng, cfg, shapes, extreme=extreme)], rng, 0.2)
+
+
 def test_every_extreme(rng, geometry):
     """All sums 512 * 255 with all coefficients at either end of their range."""
     cfg = geometry(4, 1, row_depth=64, basis_depth=64)
-    inference = Inference(rng, cfg, [(16, 1, True)], extreme=False)
+    inference = Inference(rng, cfg, [(16, 1, True, None)], extreme=False)
     inference.basis = [[-32768] * 4 if k % 2 else [32767] * 4 for k in range(16)]
-    rows = inference.layers[0][2]
+    rows = inference.layers[0][1]
     for row, omega, bias in zip(rows, inference.basis, inference.bias, strict=True):
         row.payload["sums"] = [cfg.tile * 255] * 4
         row.z = bias + sum(omega) * cfg.tile * 255

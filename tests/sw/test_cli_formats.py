@@ -48,7 +48,7 @@ def test_measures_bits_and_rates():
     assert record["curves"].keys() == {"1", "3"}
     for point in record["curves"]["3"]:
         bits = point["bits_per_weight"]
-        assert bits.keys() == {"dense", "ternary", "bitmask", "csr"}
+        assert bits.keys() == {"dense", "ternary", "bitmask", "bitmask2", "csr"}
         assert bits["dense"] == 4
         assert bits["ternary"] == 2
         assert bits["bitmask"] == pytest.approx(1 + 2 * point["density"], abs=0.01)
@@ -84,7 +84,10 @@ def test_writes_files_and_renews_tables(synthesised, tmp_path):
     assert (tmp_path / "formats.png").read_bytes().startswith(b"\x89PNG")
     text = document.read_text()
     assert "old" not in text
-    assert "| density | entropy | bitmask | csr | dense | ternary | ternary5 | packed as |" in text
+    assert (
+        "| density | entropy | bitmask | bitmask2 | csr | dense | ternary | ternary5 | packed as |"
+        in text
+    )
     assert "| dense | 8 | ecp5 | 80 | 2 | 5 | 3 | 0 | 10.000 | 10.500 |" in text
     assert [x for x in text.splitlines() if len(x) == 1] == ["a", "b", "c"]
 

@@ -29,11 +29,11 @@ def network():
 
 
 def test_bits_of_a_small_network():
-    """Layer a: 2 groups of 2 chunks, 2 engines, 16 bits a word; 3 basis entries, 3 biases."""
+    """Layer a: 2 groups of 2 chunks, 2 engines, 16 bits a word; 3 basis entries, 2 bias words."""
     a, b = storage(parse(pack(network(), TINY, Format.DENSE)))
     assert (a.name, a.in_features, a.out_features, a.weights, a.format) == ("a", 5, 3, 15, "dense")
     assert a.weight_bits == 2 * 2 * 2 * 16
-    assert a.stored_bits == a.weight_bits + 3 * 64 + 3 * 32 + LAYER.width
+    assert a.stored_bits == a.weight_bits + 3 * 64 + 2 * 32 + LAYER.width
     assert a.bits_per_weight == a.stored_bits / 15
     assert a.density == 5 / 15
     # Layer b: one group of one chunk in each of 2 planes; one shared basis entry a plane.

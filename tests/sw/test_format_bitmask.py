@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from fantastic4.formats import bitmask
 from fantastic4.formats.errors import FormatError
+from fantastic4.formats.names import name_words
 from fantastic4.formats.params import Params
 
 
@@ -176,7 +177,7 @@ def test_pauses_are_where_words_outrun_the_beats(seed, count, lanes, density, na
     for params in all_params(beats):
         total = np.cumsum(np.count_nonzero(beats, axis=1))
         units = -(-total // lanes)
-        need = [bitmask.name_words(int(u), params.width) for u in units]
+        need = [name_words(int(u), params.width) for u in units]
         free = 0  # clocks of a block in which no name word was taken
         late = []
         for beat in range(count):

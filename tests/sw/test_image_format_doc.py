@@ -52,7 +52,7 @@ def example_network():
         "second",
         np.array([codes[1]], np.uint8),
         np.array([[[300, -300, 0, 0]], [[7, 0, 50, -50]]], np.int32),
-        np.array([-1000, 1000]),
+        np.array([-1000, 100001]),
         logits=True,
     )
     quant = InputQuant(np.array([1.0]), np.array([0.0]))
@@ -89,6 +89,7 @@ def test_dump_decodes_to_the_network_described():
     image = parse(dumped())
     shape = {"lanes": 4, "engines": 2, "bank_lanes": 4, "external": 0, "spare": 0}
     assert image.geometry == shape
+    assert [(x["bias_narrow"], x["bias_shift"]) for x in image.layers] == [(1, 0), (0, 0)]
     assert [Format(x["format"]) for x in image.layers] == [Format.BITMASK, Format.DENSE]
     palette = match(r"palette ([\d, ]+)\n")[1].split(", ")
     assert params_of(image.layers[0]).palette[:8] == tuple(map(int, palette))

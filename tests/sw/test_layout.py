@@ -52,6 +52,8 @@ def test_frozen_bits():
         width=3,
         gap=5,
         palette=0xFEDCBA9876543210,
+        bias_narrow=1,
+        bias_shift=11,
         spare=0,
     )
     assert record == (
@@ -68,6 +70,8 @@ def test_frozen_bits():
         | 3 << 114
         | 5 << 117
         | 0xFEDCBA9876543210 << 121
+        | 1 << 185
+        | 11 << 186
     )
     assert [x.width for x in LAYOUTS.values()] == [32, 32, 32, 192]
 

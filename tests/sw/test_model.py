@@ -5,8 +5,9 @@ import pytest
 import torch
 
 from fantastic4.errors import FantasticError
-from fantastic4.model import EPSILON, Mlp, Norm
-from fantastic4.quant import Ec4t, codebook
+from fantastic4.methods import Ec4t
+from fantastic4.model import Mlp
+from fantastic4.quant import codebook
 
 
 def model(basis="layer", seed=0):
@@ -16,32 +17,6 @@ def model(basis="layer", seed=0):
 
 def inputs():
     return torch.randn(64, 12, generator=torch.Generator().manual_seed(1))
-
-
-def test_norm_by_row_is_batch_norm():
-    z = 3 * inputs() + 5
-    expected = torch.nn.BatchNorm1d(12, eps=EPSILON)(z)
-    torch.testing.assert_close(Norm(12, True)(z), expected, rtol=1e-5, atol=1e-5)
-
-
-def test_norm_by_layer_has_one_scale():
-    z = inputs() * torch.arange(1, 13)
-    norm = Norm(12, False)
-    y = norm(z)
-    torch.testing.assert_close(y.mean(0), torch.zeros(12), rtol=0, atol=1e-5)
-    ratio = y.std(0) / z.std(0)
-    torch.testing.assert_close(ratio, ratio[:1].expand(12))
-    torch.testing.assert_close(y.square().mean(), torch.ones(()), rtol=1e-4, atol=1e-4)
-    assert norm.affine()[0].shape == (1,)
-
-
-@pytest.mark.parametrize("per_row", [False, True])
-def test_affine_is_what_the_norm_does_when_evaluated(per_row):
-    norm, z = Norm(12, per_row), inputs()
-    norm(z * 2 + 1)
-    norm.gain.data.mul_(-1.5)
-    scale, offset = norm.eval().affine()
-    torch.testing.assert_close(norm(z), (z.double() * scale + offset).float())
 
 
 def test_frozen_norm_keeps_its_statistics():

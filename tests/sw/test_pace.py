@@ -55,7 +55,7 @@ def test_csr_waits_for_the_slowest_bank(beats):
 @given(BEATS)
 def test_banks_that_are_alike_wait_for_none(beats):
     same = np.concatenate([beats[:1]] * 3)
-    for kind in (Format.CSR, Format.BITMASK):
+    for kind in (Format.CSR, Format.BITMASK, Format.BITMASK2):
         assert paced(kind, same) == paced(kind, beats[:1])
 
 
@@ -70,7 +70,7 @@ def test_bitmask_pauses_where_any_bank_does(beats):
 @given(BEATS, st.integers(0, 1 << 32))
 def test_a_slow_reader_is_never_behind_by_more_than_it_waited(beats, seed):
     pauses = np.random.default_rng(seed).integers(0, 4, beats.shape[1])
-    for kind in (Format.CSR, Format.BITMASK):
+    for kind in (Format.CSR, Format.BITMASK, Format.BITMASK2):
         eager, slow = paced(kind, beats), paced(kind, beats, pauses)
         assert all(e <= s <= e + p for e, s, p in zip(eager, slow, np.cumsum(pauses), strict=True))
 
@@ -80,14 +80,14 @@ def test_only_the_clocks_between_matter(beats, seed, command):
     """Of a reader that begins late, too: decoders have worked on before clock 0."""
     pauses = np.random.default_rng(seed).integers(0, 4, beats.shape[1])
     pauses[0] = 500
-    for kind in (Format.CSR, Format.BITMASK):
+    for kind in (Format.CSR, Format.BITMASK, Format.BITMASK2):
         later = paced(kind, beats, pauses, command)
         assert [clock - command for clock in later] == paced(kind, beats, pauses)
 
 
 def test_first_beats():
     """As ``docs/microarchitecture.md`` has them; a palette takes 16 clocks."""
-    assert [first_beat(kind, 8) for kind in Format if kind != Format.CSR] == [1, 3, 4, 21]
+    assert [first_beat(kind, 8) for kind in Format if kind != Format.CSR] == [1, 6, 4, 21, 21]
     assert [first_beat(Format.BITMASK, lanes) for lanes in (1, 2, 4, 8)] == [19, 19, 20, 21]
     with pytest.raises(KeyError):
         first_beat(Format.CSR, 8)

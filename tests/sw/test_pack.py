@@ -6,9 +6,10 @@ import pytest
 
 from fantastic4 import golden
 from fantastic4.config import ALL_FORMATS, BASE, SMALL, TINY
+from fantastic4.cost import storage
 from fantastic4.errors import ImageError, PackError
 from fantastic4.image import build, parse
-from fantastic4.layout import Format
+from fantastic4.layout import LAYER, Format
 from fantastic4.network import InputQuant, IntegerLayer, Network
 from fantastic4.pack import (
     basis_entries,
@@ -127,11 +128,13 @@ def test_logits_up_to_their_last_value(sign, row):
 def test_capacity_of_each_memory(rng):
     """A core that holds exactly what is needed takes the network; one place less is named."""
     layers = [random_layer(rng, 21, 9, per_row=True, name="a"), random_layer(rng, 9, 5, name="b")]
+    layers[0] = replace(layers[0], bias=np.arange(9) + (1 << 20))
+    layers[1] = replace(layers[1], bias=np.arange(5))
     network = Network(tuple(layers), QUANT)
     exact = replace(
         TINY,
         weight_depth=5 * 6 + 3 * 3,
-        row_depth=14,
+        row_depth=9 + 3,
         basis_depth=10,
         input_chunks=6,
         hidden_chunks=3,
@@ -141,7 +144,7 @@ def test_capacity_of_each_memory(rng):
     raw = pack(network, exact)
     names = {
         "weight_depth": "weight words a bank",
-        "row_depth": "rows",
+        "row_depth": "bias words",
         "basis_depth": "basis entries",
         "input_chunks": "input chunks",
         "hidden_chunks": "hidden chunks",
@@ -297,3 +300,49 @@ def test_beats_that_do_not_fit_the_record(rng):
     record = image.layers[0] | {"beats": 7}
     with pytest.raises(ImageError, match="at layer 0: beats must be 6, not 7"):
         unpack(parse(build(replace(image, layers=[record]))))
+
+
+def with_biases(rng, *biases):
+    """A chain of layers with these biases."""
+    layers, columns = [], 4
+    for index, bias in enumerate(biases):
+        layer = random_layer(rng, columns, len(bias), name=f"layer{index}")
+        layers.append(replace(layer, bias=np.array(bias, np.int64)))
+        columns = len(bias)
+    return Network(tuple(layers), QUANT)
+
+
+def test_biases_narrow_and_wide(rng):
+    """Each layer begins with a word of its own; both kinds, odd and even, come back."""
+    network = with_biases(rng, [7, -1, 5], [1 << 20, -3], [-(1 << 29), 1 << 15], [1 << 16], [9])
+    image = parse(pack(network, TINY))
+    kinds = [(record["bias_narrow"], record["bias_shift"]) for record in image.layers]
+    assert kinds == [(1, 0), (0, 0), (1, 14), (1, 2), (1, 0)]
+    words = [0xFFFF0007, 5, 1 << 20, 0xFFFFFFFD, 0x00028000, 1 << 14, 9]
+    assert image.bias.tolist() == words
+    back = unpack(image)
+    for before, after in zip(network.layers, back.layers, strict=True):
+        assert before.bias.tolist() == after.bias.tolist()
+        assert after.bias.dtype == np.int64
+    assert [layer.stored_bits for layer in storage(image)] == [
+        bits.weight_bits + 64 * len(basis_entries(layer, TINY)) + 32 * count + LAYER.width
+        for bits, layer, count in zip(storage(image), network.layers, [2, 2, 1, 1, 1], strict=True)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("fields", "words", "message"),
+    [
+        ({}, [5, 6, 7, 1 << 31], "at layer 1: the upper half of the last bias word must be 0, not"),
+        ({"bias_narrow": 0}, [5, 6, 7, 8], "at layer 1: 3 biases must take 3 words, not 2"),
+        ({"bias_narrow": 0, "bias_shift": 2}, [5, 6, 7, 8, 9], "at layer 1: bias_shift must be 0"),
+        ({}, [5, 6, 7], "at layer 1: 3 biases must take 2 words, not 1"),
+        ({}, [5, 6, 7, 8, 9], "at layer 2: 1 words of biases behind the last layer"),
+    ],
+)
+def test_damaged_biases(rng, fields, words, message):
+    image = parse(pack(with_biases(rng, [1 << 20, 3], [1, 2, 3]), TINY))
+    layers = [image.layers[0], image.layers[1] | fields]
+    damaged = replace(image, layers=layers, bias=np.array(words, np.uint32))
+    with pytest.raises(ImageError, match=message):
+        unpack(parse(build(damaged)))

@@ -2,6 +2,7 @@
 import numpy as np
 import pytest
 
+from fantastic4.bias import encode
 from fantastic4.config import BASE
 from fantastic4.pack import pack
 from fantastic4.randomnet import random_layer, random_network
@@ -25,6 +26,8 @@ def test_extremes_and_kinds_occur(rng):
     hidden = [network.layers[0] for network in networks]
     assert {layer.planes for layer in layers} == {1, 2}
     assert {layer.per_row for layer in layers} == {False, True}
+    assert {encode(layer.bias).narrow for layer in layers} == {False, True}
+    assert len({encode(layer.bias).shift for layer in layers}) > 8
     assert min(layer.basis.min() for layer in hidden) == -32768
     assert max(layer.basis.max() for layer in hidden) == 32767
     assert all(network.layers[-1].logits for network in networks)

@@ -12,6 +12,7 @@ from fantastic4 import data, golden
 from fantastic4.data import DataSet
 from fantastic4.errors import FantasticError
 from fantastic4.lower import snap
+from fantastic4.methods import METHODS
 from fantastic4.model import BASIS_MODES
 from fantastic4.train import TrainConfig, TrainResult, loop, train
 
@@ -62,6 +63,22 @@ def test_quick_digits_in_both_modes(digits, basis):
     assert agreement >= 0.999
     assert result.accuracy_float >= 0.92
     assert abs(result.accuracy_quantised - accuracy) <= 0.003
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_is_exact_in_integers(digits, method):
+    result = train(digits, replace(QUICK, method=method, distill=0.5))
+    accuracy, agreement = compare(result, digits)
+    assert accuracy >= 0.92
+    assert agreement >= 0.999
+    again = train(digits, replace(QUICK, method=method, distill=0.5))
+    assert all(map(np.array_equal, codes(result), codes(again)))
+    for layer, trained in zip(result.network().layers, result.model.layers, strict=True):
+        basis = trained.basis.detach()
+        if method == "ec2t":
+            assert len(np.unique(layer.codes)) <= 3
+        if method == "int4":
+            assert torch.allclose(basis / basis[0], torch.tensor([1.0, 2, 4, -8]), rtol=1e-3)
 
 
 @pytest.mark.slow
@@ -156,9 +173,9 @@ def test_validation_and_training_share_no_example(monkeypatch):
     trained, judged = set(), []
     step, evaluate = loop._Run._step, loop._Run._evaluate
 
-    def spy_step(run, x, labels, optimiser):
+    def spy_step(run, x, targets, optimiser):
         trained.update(torch.round(x[:, 0] * 255).tolist())
-        return step(run, x, labels, optimiser)
+        return step(run, x, targets, optimiser)
 
     def spy_evaluate(run, x, labels):
         judged.append(set(torch.round(x[:, 0] * 255).tolist()))
@@ -166,7 +183,7 @@ def test_validation_and_training_share_no_example(monkeypatch):
 
     monkeypatch.setattr(loop._Run, "_step", spy_step)
     monkeypatch.setattr(loop._Run, "_evaluate", spy_evaluate)
-    train(task, TrainConfig(hidden=(), epochs=1, float_epochs=1, batch=10))
+    train(task, TrainConfig(hidden=(), epochs=1, float_epochs=1, batch=10, dropout=0))
     validation = judged[0]
     assert len(validation) == 20
     assert len(trained) == 180
@@ -194,6 +211,30 @@ def test_the_best_late_epoch_is_kept(digits, monkeypatch):
     assert not torch.equal(weights[8], weights[10])
 
 
+def test_targets_are_labels_and_the_float_network(digits, monkeypatch):
+    wanted, step = [], loop._Run._step
+
+    def spy(run, x, targets, optimiser):
+        wanted.append(targets)
+        return step(run, x, targets, optimiser)
+
+    monkeypatch.setattr(loop._Run, "_step", spy)
+    quick = TrainConfig(hidden=(), epochs=1, float_epochs=1, batch=1000, smoothing=0.2)
+    train(digits, replace(quick, distill=0.5))
+    one, two = wanted
+    assert sorted(set(one.flatten().tolist())) == pytest.approx([0.02, 0.82])
+    torch.testing.assert_close(two.sum(1), torch.ones(1000))
+    assert len(two.unique()) > 1000
+    assert two.max() < 0.82 / 2 + 0.5
+    assert two.min() >= 0.01
+
+
+def test_noise_mixup_and_decay_change_the_run(digits, result):
+    for change in ({"noise": 0.1}, {"mixup": 0.2}, {"decay": 0.1}, {"distill": 0.5}):
+        other = train(digits, replace(QUICK, epochs=2, float_epochs=1, **change))
+        assert other.history[1]["loss"] != result.history[1]["loss"]
+
+
 def test_progress_counts_everything(digits):
     seen = Recorder()
     train(digits, TrainConfig(hidden=(), epochs=4, float_epochs=2, batch=500), seen)
@@ -202,7 +243,9 @@ def test_progress_counts_everything(digits):
         *[("entropy", 1, 3), ("entropy", 2, 3), ("entropy", 3, 3), ("frozen", 1, 1)],
     ]
     assert seen.batches[:3] == [("float", 1, 2, 1, 2), ("float", 1, 2, 2, 2), ("float", 2, 2, 1, 2)]
-    assert set(seen.epochs[-1][3]) == {"loss", "validation_loss", "accuracy", "entropy"}
+    known = {"loss", "validation_loss", "accuracy"}
+    assert set(seen.epochs[0][3]) == known
+    assert set(seen.epochs[-1][3]) == known | {"entropy", "sparsity", "layers"}
 
 
 def test_metadata_is_plain_json(result):
@@ -235,11 +278,16 @@ def test_defaults_of_a_data_set():
         ("epochs", 0),
         ("float_epochs", 0),
         ("frozen_share", 2),
+        ("method", "int8"),
         ("gamma", -0.1),
         ("basis", "tile"),
         ("lr", 0),
         ("batch", 1),
+        ("decay", -1),
         ("dropout", 1),
+        ("noise", -1),
+        ("mixup", -1),
+        ("distill", 1.1),
         ("smoothing", 1),
         ("validation", 0),
         ("seed", -1),

@@ -1,181 +1,54 @@
 # SPDX-License-Identifier: Apache-2.0
 """Decoder of bit masks with packed non-zero codes."""
 
-from typing import Any
-
-from amaranth.hdl import Array, Cat, Module, Mux, ResetInserter, Signal, Value
-from amaranth.lib import memory
+from amaranth.hdl import Module, Mux, Signal, Value
 
 from fantastic4_hw.decoder.countdown import Countdown
-from fantastic4_hw.decoder.expand import expand, levels, ones
-from fantastic4_hw.decoder.signature import Decoder
+from fantastic4_hw.decoder.masked import MaskedDecoder, Masks
 
 BLOCK = 4
-"""Beats a mask word serves, and fields of a word."""
+"""Beats a mask word serves."""
 
 
-class BitmaskDecoder(Decoder):
-    """Masks and names to beats; ``fantastic4.formats.bitmask`` describes the words.
-
-    Two mask words are held, one in use and one taken ahead. Names are looked up in the palette a
-    unit at a time; a unit stays in ``slots`` until its last name has been used, and together with
-    the unit that follows it makes the ring from which an expanding network feeds the lanes.
+class BitmaskDecoder(MaskedDecoder):
+    """A mask a beat; ``fantastic4.formats.bitmask`` describes the words.
 
     A beat a clock as long as words come, except for a pause of one clock after four beats that
-    each took a name word. ``command_to_beat`` clocks lie between a command and its first beat.
-
-    Parameters
-    ----------
-    lanes : int
-        A power of two, at most 8.
+    each took a name word.
     """
 
-    beat_to_command = 1
-    """Clocks from handing on the last beat to taking the next command."""
-
-    @property
-    def command_to_beat(self) -> int:
-        """Clocks from taking a command to offering its first beat: the palette takes 16."""
-        return 18 + levels(self.lanes)
-
-    def elaborate(self, platform: object) -> Any:
-        """Return the gateware."""
-        m = Module()
-        lanes = self.lanes
-        bits = (lanes - 1).bit_length()
-        idle = Signal()
-        last_block = Signal()
-        unread = Signal()
-        command = self.command.payload
-        step = Signal()
-
-        # Masks: two words, one in use, the other taken ahead.
-        masks = [Signal(BLOCK * lanes, name=f"masks_{n}", reset_less=True) for n in range(2)]
-        held = [Signal(name=f"held_{n}") for n in range(2)]
-        using = Signal()
+    def masks(self, m: Module, step: Value, takes: Value, load: Value) -> Masks:
+        """Return the masks: ``word`` is that of the block at hand until its first beat, from then
+        on the next block's; the masks of the other three beats wait in ``rest``.
+        """
+        lanes, command = self.lanes, self.command.payload
+        word = Signal(BLOCK * lanes, reset_less=True)
+        rest = Signal((BLOCK - 1) * lanes, reset_less=True)
+        full = Signal()
         phase = Signal(2)
-        mask = Signal(lanes)
-        both = Cat(masks)
-        fields = Array(both[at : at + lanes] for at in range(0, len(both), lanes))
-        m.d.comb += mask.eq(fields[Cat(phase, using)])
-        have_mask = Array(held)[using]
-        have_next = Array(held)[~using]
-
-        # Names: how many this beat uses, and whether that begins another unit.
-        # ``used`` counts the slots used so far less one, so a carry says that they ran out.
-        used = Signal(bits)
-        after = Signal(bits + 1)
-        needs_unit = Signal()
-        m.d.comb += [after.eq(used + ones(m, mask)), needs_unit.eq(after[bits])]
-        takes_unit = Signal()
-        unit, spare_unit = self._unit(m, takes_unit)
-
-        # Words: a beat takes a name word or, if it does not, the next mask word.
-        room = Signal()
-        beat = Signal()
-        takes_name = Signal()
-        takes_mask = Signal()
+        begins, valid, have_next, ends = Signal(), Signal(), Signal(), Signal()
         m.submodules.left = left = Countdown(self.count_width - 2)
         m.d.comb += [
-            unread.eq(left.running),
-            left.load.eq(idle & self.command.valid),
+            left.load.eq(load),
             left.count.eq(command.blocks),
-            left.step.eq(takes_mask & self.i.valid),
-            beat.eq(have_mask & room & ~self.entry.write),
-            takes_name.eq(beat & needs_unit & ~spare_unit),
-            takes_mask.eq(unread & ~have_next & Mux(have_mask, beat & ~takes_name, room)),
-            self.i.ready.eq(takes_name | takes_mask),
-            step.eq(beat & (self.i.valid | ~self.i.ready)),
-            takes_unit.eq(step & needs_unit),
-        ]
-        with m.If(takes_mask & self.i.valid):
-            for n in range(2):
-                with m.If((using ^ have_mask) == n):
-                    m.d.sync += [masks[n].eq(self.i.payload), held[n].eq(1)]
-
-        # Stage A: the ring of slots and the mask; then a stage a level of the network.
-        slots = [Signal(4, name=f"slot_{s}", reset_less=True) for s in range(lanes)]
-        ring = [Signal(4, name=f"ring_{s}", reset_less=True) for s in range(lanes)]
-        mask_a = Signal(lanes)
-        offset_a = Signal(bits)
-        moving = Signal(1 + levels(lanes))
-        m.d.comb += room.eq(~self.o.valid | self.o.ready)
-        codes = expand(m, ring[1:] + ring[:1], mask_a, offset_a, room)
-        m.d.comb += [self.o.payload.as_value().eq(codes), self.o.valid.eq(moving[-1])]
-        with m.If(room):
-            m.d.sync += [moving.eq(Cat(step, moving)), mask_a.eq(mask), offset_a.eq(used)]
-            m.d.sync += [ring[s].eq(Mux(s <= used, unit[s], slots[s])) for s in range(lanes)]
-
-        ends = Signal()
-        m.d.comb += [
-            last_block.eq(~unread & ~have_next),
-            ends.eq(last_block & (phase == command.last[:2])),
+            left.step.eq(takes),
+            begins.eq(phase == 0),
+            valid.eq(full | ~begins),
+            have_next.eq(full & ~begins),
+            ends.eq(~left.running & ~have_next & (phase == command.last[:2])),
         ]
         with m.If(step):
-            m.d.sync += [used.eq(after), phase.eq(phase + 1)]
-            with m.If(needs_unit):
-                m.d.sync += [slot.eq(code) for slot, code in zip(slots, unit, strict=True)]
-            with m.If((phase == BLOCK - 1) | ends):
-                m.d.sync += using.eq(~using)
-                for n in range(2):
-                    with m.If(using == n):
-                        m.d.sync += held[n].eq(0)
-
-        # Commands: the palette goes round once, then the layer runs.
-        m.d.comb += [
-            idle.eq(left.idle & ~have_mask & ~self.entry.write & ~moving.any()),
-            self.command.ready.eq(idle),
-        ]
-        with m.If(idle & self.command.valid):
             m.d.sync += [
-                used.eq(lanes - 1),
-                phase.eq(0),
+                phase.eq(Mux(ends, 0, phase + 1)),
+                rest.eq(Mux(begins, word[lanes:], rest[lanes:])),
             ]
-        return ResetInserter(self.start)(m)
-
-    def _unit(self, m: Module, takes: Value) -> tuple[list[Value], Signal]:
-        """Return the codes of the next unit, and whether it comes without a word.
-
-        What is left of a name word waits in ``rest``, a field each, in the order in which it is
-        needed.
-        """
-        lanes = self.lanes
-        field = [self.i.payload.word_select(n, lanes) for n in range(BLOCK)]
-        rest = [Signal(lanes, name=f"rest_{n}", reset_less=True) for n in range(BLOCK - 1)]
-        turn = Signal(2)
-        from_rest = Signal()
-        planes = [Mux(from_rest, rest[p], field[p]) for p in range(BLOCK - 1)] + [field[3]]
-
-        with m.Switch(self.command.payload.width):
-            with m.Case(0):
-                m.d.comb += from_rest.eq(1)
-            with m.Case(1):
-                m.d.comb += from_rest.eq(turn != 0)
-            with m.Case(2):
-                m.d.comb += from_rest.eq(turn[0])
-            with m.Case(3):
-                m.d.comb += from_rest.eq(turn == 3)
+            with m.If(begins):
+                m.d.sync += full.eq(0)
         with m.If(takes):
-            load = ~from_rest & (self.command.payload.width != 3)
-            m.d.sync += [
-                turn.eq(turn + 1),
-                rest[0].eq(Mux(load, field[3], rest[1])),
-                rest[1].eq(Mux(load, field[2], rest[2])),
-                rest[2].eq(Mux(load, field[1], field[3])),
-            ]
-        with m.If(self.entry.write):
-            m.d.sync += turn.eq(0)
-
-        codes: list[Value] = []
-        for slot in range(lanes):
-            palette = memory.Memory(shape=4, depth=16, init=[])
-            m.submodules[f"palette_{slot}"] = palette
-            read, write = palette.read_port(domain="comb"), palette.write_port()
-            m.d.comb += [
-                read.addr.eq(Cat(plane[slot] for plane in planes)),
-                write.addr.eq(self.entry.index),
-                write.data.eq(self.entry.code),
-                write.en.eq(self.entry.write),
-            ]
-            codes.append(read.data)
-        return codes, from_rest
+            m.d.sync += [word.eq(self.i.payload), full.eq(1)]
+        return Masks(
+            mask=Mux(begins, word[:lanes], rest[:lanes]),
+            valid=valid,
+            wanted=left.running & ~have_next,
+            more=~left.idle | valid,
+        )

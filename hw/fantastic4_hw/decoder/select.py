@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The decoders a configuration lists, as one."""
 
-from amaranth.hdl import Cat, Module
+from amaranth.hdl import Cat, Const, Module
 
 from fantastic4.config import CoreConfig
 from fantastic4.layout import Format
 from fantastic4.selection import formats_of
 from fantastic4_hw.decoder.bitmask import BitmaskDecoder
+from fantastic4_hw.decoder.bitmask2 import Bitmask2Decoder
 from fantastic4_hw.decoder.csr import CsrDecoder
 from fantastic4_hw.decoder.dense import DenseDecoder
 from fantastic4_hw.decoder.signature import BEATS_WIDTH, Decoder
@@ -19,12 +20,10 @@ DECODERS: dict[Format, type[Decoder]] = {
     Format.TERNARY5: Ternary5Decoder,
     Format.BITMASK: BitmaskDecoder,
     Format.CSR: CsrDecoder,
+    Format.BITMASK2: Bitmask2Decoder,
 }
 
-MOST_BEATS = 4
-"""Beats of a word at most, in formats that do not count zeros."""
-
-PALETTE_FORMATS = (Format.BITMASK, Format.CSR)
+PALETTE_FORMATS = (Format.TERNARY, Format.BITMASK, Format.CSR, Format.BITMASK2)
 """Formats whose decoders read the palette."""
 
 
@@ -32,7 +31,8 @@ def count_width(cfg: CoreConfig, kind: Format) -> int:
     """Return the bits that count the beats of a layer: a full bank has at most so many."""
     if cfg.external_weights or kind == Format.CSR:
         return BEATS_WIDTH
-    return (MOST_BEATS * cfg.weight_depth).bit_length()
+    beats_a_word = 2 * cfg.bank_lanes if kind == Format.BITMASK2 else 4  # at most
+    return (beats_a_word * cfg.weight_depth).bit_length()
 
 
 class SelectDecoder(Decoder):
@@ -49,10 +49,12 @@ class SelectDecoder(Decoder):
         """Return the gateware."""
         m = Module()
         idle, faults = [], []
-        for kind in formats_of(self.cfg):
+        kinds = formats_of(self.cfg)
+        for kind in kinds:
             decoder = DECODERS[kind](self.lanes, count_width(self.cfg, kind))
             m.submodules[kind.name.lower()] = decoder
-            chosen = self.command.payload.format == kind
+            alone = len(kinds) == 1  # then it works whatever the command says, and costs no gates
+            chosen = Const(1) if alone else self.command.payload.format == kind
             m.d.comb += [
                 decoder.start.eq(self.start),
                 decoder.command.payload.eq(self.command.payload),

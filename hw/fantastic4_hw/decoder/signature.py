@@ -14,7 +14,7 @@ COMMAND_LAYOUT = data.StructLayout(
     {"format": 4, "width": 3, "gap": 4, "beats": BEATS_WIDTH, "last": BEATS_WIDTH, "blocks": 22}
 )
 """Begins a layer: its ``Format``, bits of a code's name, bits of a gap, beats it has, the same less
-one, and a quarter of it rounded up."""
+one, and how many words hold the masks of its beats (``bitmask``) or the flags (``bitmask2``)."""
 
 ENTRY_LAYOUT = data.StructLayout({"index": 4, "code": 4, "write": 1})
 """One entry of the palette."""

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Decoder of ternary layers stored as two masks."""
+"""Decoder of layers of up to three non-zero codes stored as two masks."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.lib import memory
 
+from fantastic4.formats.ternary import NAMES
 from fantastic4_hw.decoder.countdown import Countdown
 from fantastic4_hw.decoder.signature import Decoder
 
@@ -10,12 +12,12 @@ from fantastic4_hw.decoder.signature import Decoder
 class TernaryDecoder(Decoder):
     """Half a word is a beat; ``fantastic4.formats.ternary`` describes the words.
 
-    A word is taken with its first beat, and its other half waits in a register. Every word is a
-    valid one, so there are no faults.
+    A word is taken with its first beat, and its other half waits in a register. Each lane looks up
+    its name in a palette of its own. A name without a code is a fault.
     """
 
-    command_to_beat = 3
-    """Clocks from taking a command to offering its first beat."""
+    command_to_beat = 6
+    """Clocks from taking a command to offering its first beat: the palette takes four."""
 
     beat_to_command = 1
     """Clocks from handing on the last beat to taking the next command."""
@@ -27,26 +29,35 @@ class TernaryDecoder(Decoder):
         m.submodules.left = left = Countdown(self.count_width)
         rest = Signal(half, reset_less=True)
         second = Signal()
-        beat = Signal(half, reset_less=True)
         room = Signal()
+        loading = Signal()
+        ready = Signal()
         step = Signal()
         m.d.comb += [
             room.eq(~self.o.valid | self.o.ready),
-            self.i.ready.eq(room & left.running & ~second),
-            step.eq(room & left.running & (self.i.valid | second)),
+            loading.eq(self.entry.write & (self.entry.index < NAMES)),
+            ready.eq(room & left.running & ~loading),
+            self.i.ready.eq(ready & ~second),
+            step.eq(ready & (self.i.valid | second)),
             left.step.eq(step),
             left.load.eq(self.command.valid & self.command.ready),
             left.count.eq(self.command.payload.beats),
             left.clear.eq(self.start),
             self.command.ready.eq(left.idle & ~self.o.valid),
         ]
+        at_hand = Mux(second, rest, self.i.payload[:half])
+        nameless = Signal(self.lanes)
         for lane in range(self.lanes):
-            m.d.comb += self.o.payload[lane].eq(Cat(beat[lane], beat[self.lanes + lane]))
+            name = Cat(at_hand[lane], at_hand[self.lanes + lane])
+            code = self._code(m, lane, name)
+            m.d.comb += nameless[lane].eq((name != 0) & (code == 0))
+            with m.If(step):
+                m.d.sync += self.o.payload[lane].eq(code)
+        m.d.sync += self.fault.eq(step & nameless.any() & ~self.start)
         with m.If(room):
             m.d.sync += self.o.valid.eq(step)
         with m.If(step):
             m.d.sync += [
-                beat.eq(Mux(second, rest, self.i.payload[:half])),
                 rest.eq(self.i.payload[half:]),
                 second.eq(~second),
             ]
@@ -55,3 +66,16 @@ class TernaryDecoder(Decoder):
         with m.If(self.start):
             m.d.sync += self.o.valid.eq(0)
         return m
+
+    def _code(self, m: Module, lane: int, name: Value) -> Value:
+        """Return the code of a lane's ``name``."""
+        palette = memory.Memory(shape=4, depth=NAMES, init=[])
+        m.submodules[f"palette_{lane}"] = palette
+        read, write = palette.read_port(domain="comb"), palette.write_port()
+        m.d.comb += [
+            read.addr.eq(name),
+            write.addr.eq(self.entry.index),
+            write.data.eq(self.entry.code),
+            write.en.eq(self.entry.write & (self.entry.index < NAMES)),
+        ]
+        return read.data

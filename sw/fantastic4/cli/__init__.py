@@ -13,6 +13,7 @@ from fantastic4.version import __version__
 COMMANDS = {
     "demo": "Train on digits, pack, simulate the core, compare with golden: all in one.",
     "train": "Train a network of 4-bit weights and write a model file.",
+    "sweep": "Train a grid of networks side by side: accuracy over stored size.",
     "pack": "Write the image of a model for one core.",
     "inspect": "Show what a model or an image holds.",
     "run": "Run an image on a data set, on the golden model or on the simulated core.",

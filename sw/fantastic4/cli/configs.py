@@ -24,7 +24,7 @@ def describe(cfg: CoreConfig) -> dict[str, Any]:
         "engines": cfg.engines,
         "bank_lanes": cfg.bank_lanes,
         "weights": cfg.dense_weights,
-        "rows": cfg.row_depth,
+        "bias_words": cfg.row_depth,
         "basis_sets": cfg.basis_depth,
         "inputs": cfg.max_inputs,
         "hidden": cfg.max_hidden,

@@ -9,7 +9,7 @@ lanes, params)``, which says how many of the words are the layer's.
 
 from types import ModuleType
 
-from fantastic4.formats import bitmask, csr, dense, ternary, ternary5
+from fantastic4.formats import bitmask, bitmask2, csr, dense, ternary, ternary5
 from fantastic4.layout import Format
 
 FORMATS: dict[Format, ModuleType] = {
@@ -18,6 +18,7 @@ FORMATS: dict[Format, ModuleType] = {
     Format.TERNARY5: ternary5,
     Format.BITMASK: bitmask,
     Format.CSR: csr,
+    Format.BITMASK2: bitmask2,
 }
 
 __all__ = ["FORMATS"]

@@ -6,78 +6,34 @@ each named with ``v`` bits through a palette of the layer. With v = 4 this is sp
 v = 1 sparse ternary, with v = 0 sparse binary.
 
 A word has four fields of ``lanes`` bits. A *mask word* holds the masks of four beats, the first
-one in field 0. Names come in *units* of ``lanes`` names, plane by plane: bit ``p`` of name ``s`` is
-bit ``s`` of a field. A *name word* holds as many units as fit:
-
-=== ==============================================================================================
-v   units
-=== ==============================================================================================
-4   one unit, planes 0..3 in fields 0..3
-3   one unit in fields 0..2; field 3 of three words in a row are planes 0..2 of a fourth unit
-2   two units: planes 0, 1 in fields 0, 1, then in fields 3, 2
-1   four units: fields 0, 3, 2, 1
-0   there are no names: all codes are the palette's first
-=== ==============================================================================================
+one in field 0. ``fantastic4.formats.names`` describes *name words*.
 
 Words come in the order in which a decoder first needs them, so it never has to look ahead:
 
-* a beat that needs the first name of a unit not yet begun takes its word, if the unit begins one;
+* a beat that needs names that no word taken before holds takes the next name word;
 * the mask word of the next four beats is taken at the first of four beats that takes no name word,
   or after them if all four do (then, and only then, the decoder pauses for a clock).
 """
 
 import numpy as np
 
+from fantastic4.formats import names
 from fantastic4.formats.errors import FormatError
+from fantastic4.formats.names import FIELDS as BLOCK
+from fantastic4.formats.names import choose, name_words
 from fantastic4.formats.params import Params
 
 NAME = "bitmask"
 
-BLOCK = 4
-"""Beats a mask word serves, and fields of a word."""
-
-_ORDER = {1: [0, 3, 2, 1], 2: [0, 1, 3, 2]}
-"""Fields of a name word in the order of their planes."""
-
-
-def _name_of(params: Params) -> np.ndarray:
-    """Return the name of each code, uint8 ``(16,)``; 255 where it has none."""
-    found = np.full(16, 255, np.uint8)
-    for name in reversed(range(params.names)):
-        found[params.palette[name]] = name
-    return found
-
-
-def choose(codes: np.ndarray) -> Params:
-    """Return the narrowest parameters for ``codes``, uint8 of any shape."""
-    used = np.flatnonzero(np.bincount(codes.ravel(), minlength=16)[1:]) + 1
-    width = max(0, len(used) - 1).bit_length()
-    palette = np.zeros(1 << width, np.int64)
-    palette[: len(used)] = used
-    return Params(width, palette=tuple(np.resize(palette, 16).tolist()))
-
-
-def _begins_word(unit: np.ndarray, width: int) -> np.ndarray:
-    """Return which units begin a name word."""
-    return {4: unit >= 0, 3: unit % 4 != 3, 2: unit % 2 == 0, 1: unit % 4 == 0}[width]
-
-
-def name_words(units: int, width: int) -> int:
-    """Return the name words of so many units."""
-    return {0: 0, 1: -(-units // 4), 2: -(-units // 2), 3: units - units // 4, 4: units}[width]
+__all__ = ["BLOCK", "NAME", "choose", "decode", "encode", "extent", "pauses", "word_count"]
 
 
 def _schedule(counts: np.ndarray, width: int, lanes: int) -> tuple[np.ndarray, np.ndarray]:
     """Return where in the stream mask words and name words stand, for non-zeros per beat."""
     beats = len(counts)
     blocks = -(-beats // BLOCK)
-    total = np.cumsum(counts)
-    units = -(-total // lanes)
-    before = np.concatenate([[0], units[:-1]])
-    takes = np.zeros(blocks * BLOCK, bool)
-    if width:
-        takes[:beats] = (units > before) & _begins_word(units - 1, width)
-    takes[beats:] = True
+    takes = np.ones(blocks * BLOCK, bool)
+    takes[:beats] = names.takes_word(counts, width, lanes)
 
     # Beats are keyed by 3 b; a beat's name word comes first, then a mask word taken with it.
     free = ~takes.reshape(blocks, BLOCK)
@@ -90,18 +46,6 @@ def _schedule(counts: np.ndarray, width: int, lanes: int) -> tuple[np.ndarray, n
     place = np.empty(len(order), np.int64)
     place[order] = np.arange(len(order))
     return place[:blocks], place[blocks:]
-
-
-def _pack(bits: np.ndarray) -> np.ndarray:
-    """Return words of bits ``(count, 4, lanes)``, lowest first: uint32 ``(count,)``."""
-    flat = bits.reshape(len(bits), BLOCK * bits.shape[2]).astype(np.uint32)
-    return (flat << np.arange(flat.shape[1], dtype=np.uint32)).sum(axis=1, dtype=np.uint32)
-
-
-def _unpack(words: np.ndarray, lanes: int) -> np.ndarray:
-    """Undo ``_pack``: uint8 ``(count, 4, lanes)``."""
-    shifts = np.arange(BLOCK * lanes, dtype=np.uint32)
-    return (words[:, None] >> shifts & 1).astype(np.uint8).reshape(-1, BLOCK, lanes)
 
 
 def encode(beats: np.ndarray, params: Params) -> np.ndarray:
@@ -119,57 +63,14 @@ def encode(beats: np.ndarray, params: Params) -> np.ndarray:
         uint32, shape ``(words,)``.
     """
     count, lanes = beats.shape
-    width = params.width
     present = beats != 0
-    places, name_places = _schedule(present.sum(axis=1), width, lanes)
+    places, name_places = _schedule(present.sum(axis=1), params.width, lanes)
     words = np.zeros(len(places) + len(name_places), np.uint32)
-
     masks = np.zeros((len(places) * BLOCK, lanes), bool)
     masks[:count] = present
-    words[places] = _pack(masks.reshape(-1, BLOCK, lanes))
-    if not width:
-        return words
-
-    names = _name_of(params)[beats[present]]
-    units = -(-len(names) // lanes)
-    padded = np.zeros(units * lanes, np.uint8)
-    padded[: len(names)] = names
-    planes = (padded.reshape(units, 1, lanes) >> np.arange(width)[None, :, None]) & 1
-    words[name_places] = _pack(_fields(planes, len(name_places), width, lanes))
+    words[places] = names.pack(masks.reshape(-1, BLOCK, lanes))
+    words[name_places] = names.encode(beats[present], params, lanes)
     return words
-
-
-def _fields(planes: np.ndarray, words: int, width: int, lanes: int) -> np.ndarray:
-    """Return fields of name words, ``(words, 4, lanes)``, of units ``(units, width, lanes)``."""
-    units = len(planes)
-    fields = np.zeros((words, BLOCK, lanes), np.uint8)
-    if width in (1, 2):
-        flat = np.zeros((words * BLOCK, lanes), np.uint8)
-        flat[: units * width] = planes.reshape(-1, lanes)
-        fields[:, _ORDER[width]] = flat.reshape(words, BLOCK, lanes)
-    elif width == 3:
-        unit = np.arange(units)
-        direct = unit % 4 != 3
-        fields[: direct.sum(), :3] = planes[direct]
-        spare = planes[~direct]  # planes 0..2 in field 3 of the three words before
-        fields[: 3 * len(spare), 3] = spare.reshape(-1, lanes)
-    else:
-        fields[:] = planes
-    return fields
-
-
-def _units(fields: np.ndarray, units: int, width: int, lanes: int) -> np.ndarray:
-    """Undo ``_fields``: ``(units, width, lanes)``."""
-    if width in (1, 2):
-        return fields[:, _ORDER[width]].reshape(-1, width, lanes)[:units]
-    if width == 4:
-        return fields
-    planes = np.zeros((units, 3, lanes), np.uint8)
-    direct = np.arange(units) % 4 != 3
-    planes[direct] = fields[:, :3]
-    spare = units - int(direct.sum())
-    planes[~direct] = fields[: 3 * spare, 3].reshape(spare, 3, lanes)
-    return planes
 
 
 def decode(words: np.ndarray, count: int, lanes: int, params: Params) -> np.ndarray:
@@ -183,38 +84,19 @@ def decode(words: np.ndarray, count: int, lanes: int, params: Params) -> np.ndar
     masks, counts, used = _masks(words, count, lanes, params.width)
     if used < len(words):
         raise FormatError(f"{len(words) - used} words too many", offset=used, beat=count)
-    beats = np.zeros((count, lanes), np.uint8)
-    present = masks[:count].astype(bool)
     places, name_places = _schedule(counts, params.width, lanes)
     if masks[count:].any():
         raise FormatError(
             "a mask behind the last beat is not empty", offset=int(places[-1]), beat=count
         )
-    total = int(counts.sum())
-    if not params.width:
-        if total and not params.names:
-            beat = int(np.argmax(counts > 0))
-            what = "name 0 is outside the palette of 0"
-            raise FormatError(what, offset=beat // BLOCK, beat=beat)
-        beats[present] = params.palette[0]
-        return beats
-    fields = _unpack(words[name_places], lanes)
-    units = _units(fields, -(-total // lanes), params.width, lanes)
-    names = (units << np.arange(params.width, dtype=np.uint8)[None, :, None]).sum(axis=1).ravel()
-    if (names[:total] >= params.names).any():
-        slot = int(np.argmax(names[:total] >= params.names))
-        beat = int(np.searchsorted(np.cumsum(counts), slot, side="right"))
-        raise FormatError(
-            f"name {names[slot]} is outside the palette of {params.names}",
-            offset=int(name_places[name_words(slot // lanes + 1, params.width) - 1]),
-            beat=beat,
-        )
-    unused = (_fields(units, len(fields), params.width, lanes) != fields).any(axis=(1, 2))
-    unused[-1:] |= names[total:].any()
-    if unused.any():
-        offset = int(name_places[np.argmax(unused)])
-        raise FormatError("a name behind the last code is not zero", offset=offset, beat=count)
-    beats[present] = np.array(params.palette, np.uint8)[names[:total]]
+    if not params.names and counts.any():
+        beat = int(np.argmax(counts > 0))
+        what = "name 0 is outside the palette of 0"
+        raise FormatError(what, offset=int(places[beat // BLOCK]), beat=beat)
+    beats = np.zeros((count, lanes), np.uint8)
+    beats[masks[:count].astype(bool)] = names.decode(
+        words[name_places], counts, params, lanes, name_places.tolist()
+    )
     return beats
 
 
@@ -241,7 +123,7 @@ def _masks(
             masks.append(mask)
             total += mask.bit_count() if width else 0
             wanted = -(-total // lanes)
-            takes = wanted > units and bool(_begins_word(np.array(wanted - 1), width))
+            takes = wanted > units and bool(names.begins_word(np.array(wanted - 1), width))
             units = wanted
             if takes:
                 at += 1
@@ -273,14 +155,11 @@ def extent(words: np.ndarray, count: int, lanes: int, params: Params) -> int:
 
 
 def pauses(beats: np.ndarray, params: Params) -> np.ndarray:
-    """Return in front of which beats the decoder pauses for a clock, bool ``(count,)``."""
+    """Return how many clocks the decoder pauses in front of each beat, int64 ``(count,)``."""
     count, lanes = beats.shape
-    units = -(-np.cumsum(np.count_nonzero(beats, axis=1)) // lanes)
-    takes = np.diff(units, prepend=0) > 0
-    if params.width:
-        takes &= _begins_word(units - 1, params.width)
+    takes = names.takes_word(np.count_nonzero(beats, axis=1), params.width, lanes)
     whole = (count - 1) // BLOCK  # the last block has no mask word to wait for
-    busy = takes[: whole * BLOCK].reshape(whole, BLOCK).all(axis=1) & bool(params.width)
-    found = np.zeros(count, bool)
+    busy = takes[: whole * BLOCK].reshape(whole, BLOCK).all(axis=1)
+    found = np.zeros(count, np.int64)
     found[BLOCK : whole * BLOCK + 1 : BLOCK] = busy
     return found

@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Training: ``train(load("digits"), TrainConfig.for_dataset("digits")).network()``."""
 
+from fantastic4.train.checkpoint import Checkpoint
 from fantastic4.train.config import TrainConfig
-from fantastic4.train.loop import Progress, TrainResult, train
+from fantastic4.train.loop import train
+from fantastic4.train.progress import Progress
+from fantastic4.train.result import TrainResult
 
-__all__ = ["Progress", "TrainConfig", "TrainResult", "train"]
+__all__ = ["Checkpoint", "Progress", "TrainConfig", "TrainResult", "train"]

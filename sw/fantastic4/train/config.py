@@ -1,24 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What decides a training run besides its data, and what suits each data set."""
+"""What decides a training run besides its data."""
 
 from dataclasses import dataclass
 from typing import Any
 
 from fantastic4.config import MAX_FEATURES, MAX_LAYERS
 from fantastic4.errors import FantasticError
+from fantastic4.methods import METHODS, Method
 from fantastic4.model import BASIS_MODES
-
-DEFAULTS: dict[str, dict[str, Any]] = {
-    "digits": {
-        "hidden": (64, 32),
-        "epochs": 60,
-        "float_epochs": 40,
-        "lr": 1.5e-3,
-        "float_lr": 4e-3,
-    },
-    "mnist": {"hidden": (300, 100), "epochs": 20, "float_epochs": 10, "batch": 256, "gamma": 0.3},
-}
-"""What a data set is trained with where the general defaults do not suit it."""
+from fantastic4.train.defaults import DEFAULTS
 
 
 @dataclass(frozen=True)
@@ -35,6 +25,8 @@ class TrainConfig:
         Epochs in float32 before.
     frozen_share : float
         Share of ``epochs``, at the end, in which codes and statistics are frozen.
+    method : str
+        How weights are quantised: one of `fantastic4.methods.METHODS`.
     gamma : float
         Strength of the entropy term, 0..1; 0 is none.
     values : int
@@ -47,8 +39,18 @@ class TrainConfig:
         Peak learning rate of a basis, relative to its largest coefficient.
     batch : int
         Examples a step.
+    decay : float
+        Weight decay, decoupled from the gradient, in the float phase.
     dropout : float
-        Share of the inputs set to zero in training, drawn anew each time.
+        Share of the inputs set to zero in training, drawn anew each time, in steps of 1/256.
+    hidden_dropout : float
+        Share of the hidden activations set to zero in the float phase.
+    noise : float
+        Standard deviation of the noise added to the inputs in training.
+    mixup : float
+        α of the Beta distribution by which pairs of examples are mixed; 0 mixes none.
+    distill : float
+        Share of the quantised network's targets that comes from the float network.
     smoothing : float
         Share of a label's weight spread over all classes.
     validation : float
@@ -68,6 +70,7 @@ class TrainConfig:
     epochs: int = 30
     float_epochs: int = 15
     frozen_share: float = 0.25
+    method: str = "ec4t"
     gamma: float = 0.1
     values: int = 15
     basis: str = "layer"
@@ -75,7 +78,12 @@ class TrainConfig:
     lr: float = 1e-3
     basis_lr: float = 1e-3
     batch: int = 64
+    decay: float = 0.0
     dropout: float = 0.1
+    hidden_dropout: float = 0.0
+    noise: float = 0.0
+    mixup: float = 0.0
+    distill: float = 0.0
     smoothing: float = 0.1
     validation: float = 0.1
     seed: int = 0
@@ -88,6 +96,7 @@ class TrainConfig:
             "epochs": ("at least 1", self.epochs >= 1),
             "float_epochs": ("at least 1", self.float_epochs >= 1),
             "frozen_share": ("0..1", 0 <= self.frozen_share <= 1),
+            "method": (f"one of {', '.join(METHODS)}", self.method in METHODS),
             "gamma": ("0..1", 0 <= self.gamma <= 1),
             "values": ("1..15", 1 <= self.values <= 15),
             "basis": (f"one of {', '.join(BASIS_MODES)}", self.basis in BASIS_MODES),
@@ -95,7 +104,15 @@ class TrainConfig:
             "lr": ("more than 0", self.lr > 0),
             "basis_lr": ("0 or more", self.basis_lr >= 0),
             "batch": ("at least 2", self.batch >= 2),
+            "decay": ("0 or more", self.decay >= 0),
             "dropout": ("0 or more and less than 1", 0 <= self.dropout < 1),
+            "hidden_dropout": (
+                "0 or more and less than 1",
+                0 <= self.hidden_dropout < 1,
+            ),
+            "noise": ("0 or more", self.noise >= 0),
+            "mixup": ("0 or more", self.mixup >= 0),
+            "distill": ("0..1", 0 <= self.distill <= 1),
             "smoothing": ("0 or more and less than 1", 0 <= self.smoothing < 1),
             "validation": ("more than 0 and less than 1", 0 < self.validation < 1),
             "seed": ("0 or more", self.seed >= 0),
@@ -114,6 +131,10 @@ class TrainConfig:
         """Return the defaults for the data set ``name`` with those ``given`` (None: not given)."""
         chosen = {key: value for key, value in given.items() if value is not None}
         return cls(**(DEFAULTS.get(name, {}) | chosen))
+
+    def quantisation(self) -> Method:
+        """Return the method of quantisation."""
+        return METHODS[self.method](self.gamma, self.values)
 
     @property
     def frozen_epochs(self) -> int:

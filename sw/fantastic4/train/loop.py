@@ -5,136 +5,128 @@ import copy
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from fantastic4.data.inputs import InputScale, input_quant
+from fantastic4.data.inputs import input_quant
 from fantastic4.data.registry import DataSet
 from fantastic4.entropy import entropy
 from fantastic4.errors import FantasticError
-from fantastic4.lower import lower, snap
+from fantastic4.lower import snap
+from fantastic4.methods import Method
+from fantastic4.methods.relevance import Relevance
 from fantastic4.model import Mlp
-from fantastic4.network import Network
-from fantastic4.quant import Ec4t, Method
+from fantastic4.train.batches import Batches
+from fantastic4.train.checkpoint import Checkpoint
 from fantastic4.train.config import TrainConfig
+from fantastic4.train.progress import Progress
+from fantastic4.train.result import TrainResult
 
 EVAL_BATCH = 5000
 WARM_UP = 0.05
 """Share of a phase in which the learning rate rises."""
 
-
-class Progress(Protocol):
-    """Told how training goes; ``phase`` is "float", "entropy" or "frozen"."""
-
-    def batch(self, phase: str, epoch: int, epochs: int, batch: int, batches: int) -> None:
-        """Count ``batch`` of ``batches`` in ``epoch`` of the phase's ``epochs``, all from 1."""
-        ...
-
-    def epoch(self, phase: str, epoch: int, epochs: int, metrics: dict[str, float]) -> None:
-        """Tell loss, validation_loss, validation accuracy (0..1) and entropy (bits a weight)."""
-        ...
+RENEWAL = 8
+"""Steps for which the frequencies of codes, and with them their costs, are kept."""
 
 
-@dataclass(frozen=True)
-class TrainResult:
-    """A trained, quantised model and how it did.
-
-    Accuracies are shares of right answers, 0..1; those of the test split were taken once, at the
-    end of the float phase and of training. ``history`` has the metrics of every epoch with its
-    ``phase``.
-    """
-
-    model: Mlp
-    inputs: InputScale
-    dataset: str
-    classes: tuple[str, ...]
-    config: TrainConfig
-    accuracy_float: float
-    accuracy_quantised: float
-    accuracy_validation: float
-    history: list[dict[str, Any]] = field(default_factory=list)
-
-    def metadata(self) -> dict[str, Any]:
-        """Return what a model file keeps about the run, plain JSON."""
-        codes = [layer.codes.numpy() for layer in self.model.layers]
-        return {
-            "dataset": self.dataset,
-            "seed": self.config.seed,
-            "accuracy": {
-                "float": self.accuracy_float,
-                "quantised": self.accuracy_quantised,
-                "validation": self.accuracy_validation,
-            },
-            "entropy": [entropy(part) for part in codes],
-            "density": [float((part != 0).mean()) for part in codes],
-            "training": asdict(self.config) | {"hidden": list(self.config.hidden)},
-        }
-
-    def network(self) -> Network:
-        """Return the integer network, with `metadata`."""
-        return lower(self.model, self.inputs.quant, self.classes, self.metadata())
-
-
-def train(data: DataSet, config: TrainConfig, progress: Progress | None = None) -> TrainResult:
+def train(
+    data: DataSet,
+    config: TrainConfig,
+    progress: Progress | None = None,
+    checkpoint: Checkpoint | None = None,
+) -> TrainResult:
     """Train a network for ``data``.
+
+    Parameters
+    ----------
+    progress : Progress, optional
+        Told how it goes.
+    checkpoint : Checkpoint, optional
+        Holds the run after each epoch, and is removed at the end. A run that continues from it ends
+        as it would have without the stop, to the last bit.
 
     Raises
     ------
     FantasticError
-        If the training split is too small for ``config.batch``, or the loss is not finite.
+        If the training split is too small for ``config.batch``, the loss is not finite, or the
+        checkpoint is not of this run.
     """
     with _threads(config.threads):
-        return _Run(data, config, progress).train()
+        return _Run(data, config, progress, checkpoint).train()
 
 
 class _Run:
-    """One training run: its data as tensors, its random numbers and its model."""
+    """One training run: its data, its random numbers, its model, and where it stands."""
 
-    def __init__(self, data: DataSet, config: TrainConfig, progress: Progress | None):
+    def __init__(
+        self,
+        data: DataSet,
+        config: TrainConfig,
+        progress: Progress | None,
+        checkpoint: Checkpoint | None,
+    ):
         self.data, self.config, self.progress = data, config, progress
-        self.generator = torch.Generator().manual_seed(config.seed)
+        self.checkpoint = checkpoint
         self.inputs = input_quant(data)
-        self.labels = torch.from_numpy(data.y_train)
-        order = torch.randperm(len(data.x_train), generator=self.generator)
+        generator = torch.Generator().manual_seed(config.seed)
+        order = torch.randperm(len(data.x_train), generator=generator).numpy()
         held = max(1, round(config.validation * len(order)))
-        self.validation, self.training = order[:held], order[held:]
-        self.batches = len(self.training) // config.batch
-        if self.batches == 0:
+        self.validation, training = order[:held], order[held:]
+        if len(training) < config.batch:
             raise FantasticError(
-                f"batch must be at most the {len(self.training)} examples left for training, "
+                f"batch must be at most the {len(training)} examples left for training, "
                 f"not {config.batch!r}"
             )
+        self.batches = Batches(training, config)
         sizes = (data.features, *config.hidden, len(data.classes))
         scale, zero_point = self.inputs.scale, self.inputs.zero_point
-        self.model = Mlp(sizes, config.basis, scale, zero_point, self.generator)
+        self.model = Mlp(sizes, config.basis, scale, zero_point, generator)
+        self.labels = torch.from_numpy(data.y_train)
         self.history: list[dict[str, Any]] = []
+        self.logits = torch.empty(0)
+        self.accuracy_float = 0.0
+        self.quantised = False
 
     def train(self) -> TrainResult:
         """Run all phases and evaluate on the test split."""
         config, model, data, inputs = self.config, self.model, self.data, self.inputs
+        state = self.checkpoint.open(data, config) if self.checkpoint else None
         y_test = torch.from_numpy(data.y_test)
         weights = [p for name, p in model.named_parameters() if not name.endswith("basis")]
+        smooth = np.eye(len(data.classes), dtype=np.float32)[data.y_train]
+        smooth += config.smoothing * (1 / len(data.classes) - smooth)
 
-        x = torch.from_numpy(inputs.real(data.x_train))
-        self._phase("float", x, [{"params": weights, "lr": config.float_lr}], None)
-        x = torch.from_numpy(inputs.real(data.x_test))
-        accuracy_float, _ = self._evaluate(x, y_test)
+        if state is None or not state["quantised"]:
+            x = torch.from_numpy(inputs.real(data.x_train))
+            group = {"params": weights, "peak": config.float_lr, "weight_decay": config.decay}
+            self._phase(x, smooth, [group], None, state)
+            self.logits = self._logits(x)
+            x = torch.from_numpy(inputs.real(data.x_test))
+            self.accuracy_float, _ = self._evaluate(x, y_test)
+            state = None
+        else:
+            self.logits, self.accuracy_float = state["logits"], state["accuracy_float"]
 
-        method = Ec4t(config.gamma, config.values)
+        method = config.quantisation()
         model.quantise(method)
-        groups: list[dict[str, Any]] = [{"params": weights, "lr": config.lr}]
+        self.quantised = True
+        groups: list[dict[str, Any]] = [{"params": weights, "peak": config.lr}]
         for layer in model.layers:
             size = float(layer.basis.detach().abs().max())
-            groups.append({"params": [layer.basis], "lr": config.basis_lr * size})
+            groups.append({"params": [layer.basis], "peak": config.basis_lr * size})
         x = model.real(torch.from_numpy(inputs.quant(data.x_train)))
-        accuracy_validation = self._phase("entropy", x, groups, method)
+        targets = smooth + config.distill * (torch.softmax(self.logits, 1).numpy() - smooth)
+        accuracy_validation = self._phase(x, targets, groups, method, state)
         snap(model)
         x = model.real(torch.from_numpy(inputs.quant(data.x_test)))
         accuracy_quantised, _ = self._evaluate(x, y_test)
+        if self.checkpoint:
+            self.checkpoint.remove()
 
         return TrainResult(
             model=model,
@@ -142,89 +134,132 @@ class _Run:
             dataset=data.name,
             classes=data.classes,
             config=config,
-            accuracy_float=accuracy_float,
+            accuracy_float=self.accuracy_float,
             accuracy_quantised=accuracy_quantised,
             accuracy_validation=accuracy_validation,
             history=self.history,
         )
 
     def _phase(
-        self, phase: str, x: Tensor, groups: list[dict[str, Any]], method: Method | None
+        self,
+        x: Tensor,
+        targets: np.ndarray,
+        groups: list[dict[str, Any]],
+        method: Method | None,
+        state: dict[str, Any] | None,
     ) -> float:
-        """Train one phase, keep its best model and return its validation accuracy.
+        """Train one phase, from ``state`` if any, keep its best model, return its accuracy.
 
         With a ``method``, codes are assigned after every step until the frozen epochs, and only
         the last assignment and the frozen epochs can be the best: they have all of the entropy
         pressure behind them.
         """
-        model = self.model
+        model, count = self.model, self.batches.count
         epochs = self.config.epochs if method else self.config.float_epochs
         free = epochs - (self.config.frozen_epochs if method else 0)
-        optimiser = torch.optim.Adam(groups, fused=True)
-        steps = epochs * self.batches
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step / steps))
-        best, best_key = copy.deepcopy(model.state_dict()), (-1.0, 0.0)
-        for epoch in range(epochs):
+        optimiser = torch.optim.AdamW(groups, lr=0.0, weight_decay=0.0, fused=True)
+        relevance = Relevance(model) if method and method.uses_relevance else None
+        best, best_key, first = copy.deepcopy(model.state_dict()), (-1.0, 0.0), 0
+        if state:
+            first, best, best_key = state["epoch"], state["best"], tuple(state["best_key"])
+            model.load_state_dict(state["model"])
+            optimiser.load_state_dict(state["optimiser"])
+            self.batches.restore(state["random"])
+            self.history = state["history"]
+            if relevance:
+                relevance.means = state["relevance"]
+        for epoch in range(first, epochs):
             frozen = epoch >= free
             if frozen:
                 model.freeze()
-            name = "frozen" if frozen else phase
+            name = "frozen" if frozen else "entropy" if method else "float"
             number = (epoch - free + 1, epochs - free) if frozen else (epoch + 1, free)
             model.train()
             total = torch.zeros(())
-            for batch, chosen in enumerate(self._shuffled(), 1):
-                total += self._step(x[chosen], self.labels[chosen], optimiser)
-                schedule.step()
+            for batch, (some, wanted) in enumerate(self.batches.epoch(x.numpy(), targets), 1):
+                rate = _rate((epoch * count + batch - 1) / (epochs * count))
+                for group in optimiser.param_groups:
+                    group["lr"] = rate * group["peak"]
+                inputs = torch.from_numpy(some)
+                total += self._step(inputs, torch.from_numpy(wanted), optimiser)
+                if method:
+                    model.settle(method)
                 if method and not frozen:
-                    model.assign(method)
+                    renew = batch % RENEWAL == 1
+                    if renew and relevance:
+                        relevance.update(model, inputs, torch.from_numpy(wanted.argmax(1)))
+                    model.assign(method, renew, relevance)
                 if self.progress:
-                    self.progress.batch(name, *number, batch, self.batches)
+                    self.progress.batch(name, *number, batch, count)
             accuracy, loss = self._evaluate(x[self.validation], self.labels[self.validation])
-            metrics = {
-                "loss": float(total) / self.batches,
+            metrics: dict[str, Any] = {
+                "loss": float(total) / count,
                 "validation_loss": loss,
                 "accuracy": accuracy,
-            } | ({"entropy": self._entropy()} if method else {})
+            }
             if not all(math.isfinite(value) for value in metrics.values()):
                 raise FantasticError(
                     f"the loss is not finite in epoch {epoch + 1}; try a smaller learning rate"
                 )
+            if method:
+                metrics |= self._code_metrics()
             self.history.append({"phase": name, "epoch": number[0], **metrics})
             if self.progress:
                 self.progress.epoch(name, *number, metrics)
             if (accuracy, -loss) >= best_key and (not method or epoch >= free - 1):
                 best, best_key = copy.deepcopy(model.state_dict()), (accuracy, -loss)
+            if self.checkpoint:
+                self.checkpoint.save(
+                    {
+                        "quantised": method is not None,
+                        "epoch": epoch + 1,
+                        "model": model.state_dict(),
+                        "optimiser": optimiser.state_dict(),
+                        "best": best,
+                        "best_key": list(best_key),
+                        "random": self.batches.state(),
+                        "history": self.history,
+                        "relevance": relevance.means if relevance else [],
+                        "logits": self.logits,
+                        "accuracy_float": self.accuracy_float,
+                    }
+                )
         model.load_state_dict(best)
         return best_key[0]
 
-    def _shuffled(self) -> Tensor:
-        """Return the indices of an epoch's whole batches, (batches, batch)."""
-        order = torch.randperm(len(self.training), generator=self.generator)
-        size = self.config.batch
-        return self.training[order[: self.batches * size]].view(self.batches, size)
-
-    def _step(self, x: Tensor, labels: Tensor, optimiser: torch.optim.Optimizer) -> Tensor:
+    def _step(self, x: Tensor, targets: Tensor, optimiser: torch.optim.Optimizer) -> Tensor:
         """Take one step and return its loss."""
-        if self.config.dropout:
-            x = x * (torch.rand(x.shape, generator=self.generator) >= self.config.dropout)
-        loss = cross_entropy(self.model(x), labels, label_smoothing=self.config.smoothing)
+        thin = self.batches.thin if self.config.hidden_dropout and not self.quantised else None
+        loss = cross_entropy(self.model(x, thin), targets)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
         return loss.detach()
 
     @torch.no_grad()
+    def _logits(self, x: Tensor) -> Tensor:
+        """Return the logits (n, classes) of real inputs ``x`` (n, features)."""
+        self.model.eval()
+        return torch.cat([self.model(part) for part in x.split(EVAL_BATCH)])
+
     def _evaluate(self, x: Tensor, labels: Tensor) -> tuple[float, float]:
         """Return accuracy (0..1) and mean loss."""
-        self.model.eval()
-        logits = torch.cat([self.model(part) for part in x.split(EVAL_BATCH)])
+        logits = self._logits(x)
         right = int((logits.argmax(1) == labels).sum())
         return right / len(labels), float(cross_entropy(logits, labels))
 
-    def _entropy(self) -> float:
-        """Return the mean first-order entropy of all codes, bits a weight."""
-        bits = [(layer.codes.numel(), entropy(layer.codes.numpy())) for layer in self.model.layers]
-        return sum(n * h for n, h in bits) / sum(n for n, _ in bits)
+    def _code_metrics(self) -> dict[str, Any]:
+        """Return entropy (bits a weight) and sparsity of all codes, and of each layer's."""
+        codes = [layer.codes.numpy() for layer in self.model.layers]
+        sizes = [part.size for part in codes]
+        layers = [
+            {"entropy": entropy(part), "sparsity": float((part == 0).mean())} for part in codes
+        ]
+        means = {
+            key: float(np.average([layer[key] for layer in layers], weights=sizes))
+            for key in ("entropy", "sparsity")
+        }
+        return {**means, "layers": layers}
 
 
 def _rate(done: float) -> float:

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Accuracy over stored bits, drawn: a panel a network, a colour a series."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+FLOAT = "float"
+"""Series of the baseline in float, drawn as a line: its bits mean nothing."""
+
+
+def plot(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Draw ``rows``, as `fantastic4.sweep.front.means` gives them, into ``path``.
+
+    Points are means over seeds and bars reach from the least to the greatest; the Pareto front of
+    each series is a line. The accuracy in float is dashed: that of the baseline, or else the mean
+    of what the networks had before they were quantised.
+
+    Raises
+    ------
+    FantasticError
+        If matplotlib is not installed.
+    """
+    from fantastic4.errors import FantasticError
+
+    try:
+        from matplotlib.figure import Figure
+    except ModuleNotFoundError:
+        raise FantasticError("plots need matplotlib: pip install 'fantastic4[plot]'") from None
+
+    networks = list(dict.fromkeys(_title(row) for row in rows))
+    series = list(dict.fromkeys(row["series"] for row in rows if row["series"] != FLOAT))
+    columns = min(len(networks), 2) or 1
+    lines = -(-len(networks) // columns) or 1
+    figure = Figure(figsize=(6 * columns, 4.5 * lines), layout="constrained")
+    panels = figure.subplots(lines, columns, squeeze=False).ravel()
+    for panel, network in zip(panels, networks, strict=False):
+        of_network = [row for row in rows if _title(row) == network]
+        for number, name in enumerate(series):
+            curve = [row for row in of_network if row["series"] == name]
+            if curve:
+                _draw(panel, curve, name, f"C{number}")
+        panel.axhline(_float(of_network), color="k", ls="--", lw=1, label="float")
+        panel.set(title=network, xlabel="stored bits a weight", ylabel="golden accuracy, %")
+        panel.grid(alpha=0.3)
+        panel.legend(loc="lower right")
+    for panel in panels[len(networks) :]:
+        panel.set_axis_off()
+    figure.savefig(path, dpi=110)
+
+
+def _title(row: Mapping[str, Any]) -> str:
+    """Return the name of a row's network."""
+    return f"{row['dataset']} {'-'.join(map(str, row['network']))}"
+
+
+def _float(rows: Sequence[Mapping[str, Any]]) -> float:
+    """Return the accuracy in float, percent."""
+    found = [row for row in rows if row["series"] == FLOAT] or rows
+    return 100 * sum(row["float"]["mean"] for row in found) / len(found)
+
+
+def _draw(panel: Any, curve: Sequence[Mapping[str, Any]], name: str, colour: str) -> None:
+    """Draw one series into ``panel``."""
+    bits = [row["bits_per_weight"] for row in curve]
+    shares = [row["golden"] for row in curve]
+    panel.errorbar(
+        [x["mean"] for x in bits],
+        [100 * y["mean"] for y in shares],
+        xerr=_reach(bits, 1),
+        yerr=_reach(shares, 100),
+        fmt="o",
+        ms=4,
+        lw=1,
+        color=colour,
+        label=name,
+    )
+    best = sorted(
+        (row["bits_per_weight"]["mean"], 100 * row["golden"]["mean"])
+        for row in curve
+        if row["on_front"]
+    )
+    panel.plot([x for x, _ in best], [y for _, y in best], color=colour, lw=1.5)
+
+
+def _reach(figures: Sequence[Mapping[str, float]], factor: float) -> list[list[float]]:
+    """Return how far bars reach down and up."""
+    down = [factor * (x["mean"] - x["low"]) for x in figures]
+    up = [factor * (x["high"] - x["mean"]) for x in figures]
+    return [[max(0.0, x) for x in side] for side in (down, up)]

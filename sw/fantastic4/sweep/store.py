@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The records of a sweep on disk: a file a point, there in full or not at all."""
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+
+class Store:
+    """The folder of a sweep.
+
+    ``points/KEY.json`` is the record of a point and ``points/KEY.safetensors`` its model.
+
+    Parameters
+    ----------
+    folder : Path
+        Is made if it is not there.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.points = folder / "points"
+        self.points.mkdir(parents=True, exist_ok=True)
+
+    def record_path(self, key: str) -> Path:
+        """Return where the record of a point is."""
+        return self.points / f"{key}.json"
+
+    def model_path(self, key: str) -> Path:
+        """Return where the model of a point is."""
+        return self.points / f"{key}.safetensors"
+
+    def finished(self, key: str) -> dict[str, Any] | None:
+        """Return the record of a point that was measured; None if it failed or is damaged."""
+        try:
+            record = json.loads(self.record_path(key).read_bytes())
+        except (FileNotFoundError, ValueError):
+            return None
+        whole = isinstance(record, dict) and record.get("key") == key and "error" not in record
+        return record if whole and self.model_path(key).is_file() else None
+
+    def keep(self, record: Mapping[str, Any]) -> None:
+        """Write the record of a point."""
+        write_json(self.record_path(record["key"]), record)
+
+
+def write_json(path: Path, record: Mapping[str, Any]) -> None:
+    """Write ``record`` in one step: a reader sees the old file or the new one."""
+    write_text(path, json.dumps(record, indent=2, allow_nan=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write ``text`` in one step."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+            file.write(text)
+        mask = os.umask(0)
+        os.umask(mask)
+        os.chmod(temporary, 0o666 & ~mask)  # not mkstemp's 0600
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

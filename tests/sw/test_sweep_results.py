@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The preset, and the tables of ``docs/results.md``."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fantastic4 import data
+from fantastic4.cli.formats import renewed
+from fantastic4.config import CONFIGS
+from fantastic4.errors import FantasticError
+from fantastic4.sweep import results
+from fantastic4.sweep.preset import RESULTS, Goal, Task, task_points, tasks
+from fantastic4.train import TrainConfig
+
+DOCS = Path(__file__).parents[2] / "docs"
+TASK = Task("digits", (8,), "tiny", (Goal(2.0, below_float=1.0),), ())
+
+
+def row(series: str, golden: float, validation: float, bits: float) -> dict[str, Any]:
+    """Return a mean over seeds."""
+    of = {"golden": golden, "validation": validation, "bits_per_weight": bits, "float": 0.97}
+    of |= dict.fromkeys(("agreement", "entropy", "density", "cycles"), 1.0)
+    figures = {name: {"mean": x, "low": x, "high": x} for name, x in of.items()}
+    return {"series": series, "gamma": 0.1, "values": 3, "on_front": True} | figures
+
+
+def network(*rows: dict[str, Any]) -> dict[str, Any]:
+    """Return what results.json has on a network whose baseline has 97 %."""
+    return {"network": [64, 8, 10], "rows": [row("float", 0.5, 1.0, 0.1), *rows]}
+
+
+def test_the_best_is_chosen_by_validation_within_the_bits():
+    found = network(
+        row("ec4t", 0.99, 0.95, 1.9),  # the test split decides nothing
+        row("ec4t", 0.96, 0.97, 2.0),
+        row("ec4t", 0.98, 0.99, 2.1),
+        row("int4", 0.98, 0.99, 1.0),
+    )
+    got = results.goal_row(TASK, found, TASK.goals[0])
+    assert got["golden %"] == 96
+    assert (got["bits a weight"], got["γ"], got["values"]) == (2.0, 0.1, 3)
+    assert (got["float %"], got["to reach %"], got["met"]) == (97, 96, "yes")
+
+
+@pytest.mark.parametrize(
+    ("goal", "met"),
+    [
+        (Goal(2.0, below_float=0.5), "yes"),
+        (Goal(2.0, below_float=0.3), "no"),
+        (Goal(2.0, accuracy=96.6), "yes"),
+        (Goal(2.0, accuracy=96.7), "no"),
+        (Goal(1.0, accuracy=10.0), "no"),
+    ],
+)
+def test_goals(goal, met):
+    found = network(row("ec4t", 0.966, 0.9, 1.5))
+    assert results.goal_row(TASK, found, goal)["met"] == met
+
+
+def test_of_equals_the_smaller_is_taken():
+    rows = [row("ec4t", 0.9, 0.9, 1.5), row("ec4t", 0.8, 0.9, 1.4)]
+    assert results.best_within(rows, "ec4t", 2) is rows[1]
+    assert results.best_within(rows, "ec2t", 2) is None
+
+
+def test_equal_size():
+    ours = [row("ec4t", 0.99, 0.99, 3.1), row("ec4t", 0.95, 0.9, 3.0)]
+    got = results.equal_size_row("digits", network(row("int4", 0.94, 1.0, 3.0), *ours))
+    assert got["EC4T bits"] == 3.0
+    assert got["gain, points"] == pytest.approx(1.0)
+    assert results.equal_size_row("digits", network(*ours))["int4 %"] == results.NONE
+    alone = results.equal_size_row("digits", network(row("int4", 0.94, 1.0, 1.0), *ours))
+    assert (alone["int4 bits"], alone["EC4T %"]) == (1.0, results.NONE)
+
+
+def test_what_was_not_run_says_so():
+    found = results.tables({})
+    assert [r["float %"] for r in found["goals"]] == ["not run"] * 5
+    assert found["curves"] == found["machines"] == found["equal-size"] == []
+
+
+def test_a_failed_point_is_no_result():
+    records = [{"error": "too wide"}, {"error": "x"}]
+    with pytest.raises(FantasticError, match="2 of 2 points of digits failed, the first: too wide"):
+        results.summary(TASK, records)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"networks": 3}'])
+def test_other_files_are_not_taken_for_results(text, tmp_path):
+    path = tmp_path / "results.json"
+    assert results.earlier(path) == {}
+    path.write_text(text)
+    with pytest.raises(FantasticError, match=r"results\.json is not a results\.json: delete it"):
+        results.earlier(path)
+
+
+def test_the_preset_has_every_network_of_the_documents():
+    assert tasks(()) == list(RESULTS)
+    assert [task.dataset for task in tasks(("mnist", "digits"))] == ["digits", "mnist"]
+    assert {task.core for task in RESULTS} <= set(CONFIGS)
+    assert {task.dataset for task in RESULTS} == set(data.names()) & {
+        *("digits", "har", "mnist", "gsc12")
+    }
+    for task in RESULTS:
+        assert {curve.method for curve in task.curves} >= {"ec4t", "int4"}
+
+
+def test_points_of_a_task():
+    digits = data.load("digits")
+    task = RESULTS[0]
+    found = task_points(task, digits)
+    usual = TrainConfig.for_dataset("digits")
+    baselines = [point for point in found if point.series == "float"]
+    assert [point.training.seed for point in baselines] == [0, 1, 2]
+    for point in baselines:
+        assert point.training.float_epochs == usual.float_epochs + usual.epochs
+        assert point.training.hidden == task.hidden
+    assert len(found) == 3 + 3 * sum(len(c.gammas) * len(c.values) for c in task.curves)
+    for curve in task.curves:
+        trained = [p.training for p in found if p.series == curve.method == p.training.method]
+        expected = {(g, v, s) for g in curve.gammas for v in curve.values for s in (0, 1, 2)}
+        assert {(t.gamma, t.values, t.seed) for t in trained} == expected
+    assert {point.core.name for point in found} == {task.core}
+
+
+def test_documents_hold_what_was_measured():
+    """The tables of results.md are those of results.json."""
+    networks = results.earlier(DOCS / "results.json")
+    assert networks
+    text = (DOCS / "results.md").read_text()
+    tables = results.tables(networks)
+    assert all(f"<!-- table: {name} -->" in text for name in tables)
+    assert renewed(text, tables) == text
