@@ -102,7 +102,7 @@ def test_the_test_split_decides_nothing_in_the_model(npz, tmp_path):
     for name, content in (("one", arrays), ("two", other), ("three", shifted)):
         path = tmp_path / name / "blobs.npz"
         path.parent.mkdir()
-        np.savez(path, **content)
+        np.savez(path, allow_pickle=False, **content)
         call("train", "--data", path, *QUICK, "-o", path.parent)
         models.append(modelfile.load(path.parent / "model.safetensors"))
     one, two, three = models
@@ -128,7 +128,7 @@ def test_what_is_wrong_with_an_npz_is_one_line(npz, message):
     arrays = read_npz(npz)
     for key, (*where, value) in FAULTS[message].items():
         arrays[key][tuple(where)] = value
-    np.savez(npz, **arrays, classes=np.array(["a", "b", "c"]))
+    np.savez(npz, allow_pickle=False, **arrays, classes=np.array(["a", "b", "c"]))
     err = refused("train", "--data", npz)
     assert f"'blobs.npz': {message}" in err
 

@@ -166,10 +166,11 @@ def test_validation_comes_from_training_and_the_test_split_decides_nothing(digit
     assert other.accuracy_quantised != result.accuracy_quantised
 
 
-def test_validation_and_training_share_no_example(monkeypatch):
+@pytest.mark.parametrize("given", [None, np.arange(200) % 10 > 6])
+def test_validation_and_training_share_no_example(monkeypatch, given):
     x = np.arange(200, dtype=np.uint8)[:, None] * np.ones((1, 2), np.uint8)
     y = np.arange(200) % 2
-    task = DataSet("count", x, y, x[:10], y[:10], ("even", "odd"), "none")
+    task = DataSet("count", x, y, x[:10], y[:10], ("even", "odd"), "none", given)
     trained, judged = set(), []
     step, evaluate = loop._Run._step, loop._Run._evaluate
 
@@ -185,9 +186,10 @@ def test_validation_and_training_share_no_example(monkeypatch):
     monkeypatch.setattr(loop._Run, "_evaluate", spy_evaluate)
     train(task, TrainConfig(hidden=(), epochs=1, float_epochs=1, batch=10, dropout=0))
     validation = judged[0]
-    assert len(validation) == 20
-    assert len(trained) == 180
+    assert len(validation) == (20 if given is None else 60)
+    assert len(trained) == 200 - len(validation)
     assert not trained & validation
+    assert given is None or validation == set(np.flatnonzero(given))
 
 
 def test_the_model_is_left_on_its_integers(digits, result):

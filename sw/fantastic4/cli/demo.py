@@ -78,11 +78,11 @@ def command(
         out,
         name,
         data_dir,
-        label,
         hidden=widths,
         epochs=epochs,
         float_epochs=float_epochs,
         seed=seed,
+        label=label,
     )
     model = save(result, network, output)
     image = output / f"model_{cfg.name}.f4"

@@ -75,8 +75,11 @@ class _Run:
         self.inputs = input_quant(data)
         generator = torch.Generator().manual_seed(config.seed)
         order = torch.randperm(len(data.x_train), generator=generator).numpy()
-        held = max(1, round(config.validation * len(order)))
-        self.validation, training = order[:held], order[held:]
+        aside = np.zeros(len(order), bool)
+        aside[: max(1, round(config.validation * len(order)))] = True
+        if data.validation is not None:
+            aside = data.validation[order]
+        self.validation, training = order[aside], order[~aside]
         if len(training) < config.batch:
             raise FantasticError(
                 f"batch must be at most the {len(training)} examples left for training, "
