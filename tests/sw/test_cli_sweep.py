@@ -3,10 +3,13 @@
 
 import csv
 import json
+import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -30,14 +33,21 @@ def call(*args: Any, code: int = 0) -> tuple[str, str]:
     return result.stdout, result.stderr
 
 
-def begun(*args: Any) -> subprocess.Popen[str]:
-    """Return the command, running."""
-    return subprocess.Popen(
+@contextmanager
+def begun(*args: Any) -> Iterator[subprocess.Popen[str]]:
+    """Run the command in a process group of its own, as a terminal does; none of it is left."""
+    with subprocess.Popen(
         [ENTRY, "sweep", *map(str, args)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-    )
+        start_new_session=True,
+    ) as process:
+        try:
+            yield process
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
 
 
 def one_finished(folder: Path) -> list[Path]:
@@ -142,7 +152,7 @@ def test_an_interrupt_ends_a_sweep_with_130(tmp_path):
         assert process.stdout is not None
         assert "3 points" in process.stderr.readline()
         time.sleep(0.5)
-        process.send_signal(signal.SIGINT)
+        os.killpg(process.pid, signal.SIGINT)
         assert process.wait(timeout=60) == 130
         assert process.stderr.read() == "interrupted\n"
         assert process.stdout.read() == ""

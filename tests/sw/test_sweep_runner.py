@@ -2,6 +2,8 @@
 """Points over several processes: records, resumption, failures."""
 
 import multiprocessing
+import os
+import signal
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,13 +25,13 @@ QUICK: dict[str, Any] = {"hidden": ((8,),), "gammas": (0.1,), "epochs": 2, "floa
 
 
 class Seen:
-    """Notes what a sweep tells, and ends the process of the point ``victim`` in an epoch."""
+    """Notes what a sweep tells, and sends the process of the point ``victim`` a signal."""
 
-    def __init__(self, victim: Point | None = None) -> None:
+    def __init__(self, victim: Point | None = None, number: int = 0) -> None:
         self.begun: list[Point] = []
         self.epochs: list[tuple[Point, int]] = []
         self.ended: list[tuple[Point, bool]] = []
-        self.victim = victim
+        self.victim, self.number = victim, number
 
     def started(self, point: Point) -> None:
         self.begun.append(point)
@@ -38,7 +40,8 @@ class Seen:
         self.epochs.append((point, done))
         if point == self.victim:
             (process,) = multiprocessing.active_children()
-            process.kill()
+            assert process.pid is not None
+            os.kill(process.pid, self.number)
 
     def finished(self, point: Point, record: dict[str, Any], earlier: bool) -> None:
         self.ended.append((point, earlier))
@@ -84,7 +87,7 @@ def test_a_sweep_goes_on_where_it_was(digits, tmp_path):
     store.keep(measure(points[1], digits, store.model_path(points[1].key)))
     written = store.record_path(points[1].key).stat().st_mtime_ns
 
-    seen = Seen()
+    seen = Seen(points[0], signal.SIGINT)  # is for the process that started it
     records = run(points, store, 1, None, seen)
     assert seen.begun == [points[0], points[2]]
     assert seen.epochs == [(point, done) for point in seen.begun for done in (1, 2, 3)]
@@ -105,7 +108,7 @@ def test_failures_stop_nothing_and_are_not_finished(digits, tmp_path):
     fits, ends = grid(digits, TINY, seeds=(0, 1), **QUICK)
     wide = replace(fits, training=replace(fits.training, hidden=(200,)))
     store = Store(tmp_path)
-    seen = Seen(victim=ends)
+    seen = Seen(ends, signal.SIGKILL)
     records = run([wide, ends, fits], store, 1, None, seen)
     assert records[0]["error"].startswith("config tiny holds 32 hidden chunks")
     assert "traceback" not in records[0]
