@@ -13,6 +13,7 @@ import json
 import statistics
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -30,11 +31,8 @@ from fantastic4.train import Checkpoint, TrainConfig, train
 STEPS = 20
 """Steps of a turn."""
 
-NETWORKS = {
-    "mnist": ((784, 300, 100, 10), 256),
-    "gsc": ((220, 512, 512, 256, 256, 128, 128, 12), 128),
-}
-"""Sizes of the layers and of a batch, as by the defaults of the data sets."""
+NETWORKS = {"mnist": (784, 10), "gsc12": (220, 12)}
+"""Inputs and classes of the data sets whose networks and settings are measured."""
 
 
 def random_data(sizes: tuple[int, ...], examples: int) -> DataSet:
@@ -98,25 +96,28 @@ def processor_seconds(work: Callable[[], None]) -> float:
     return time.process_time() - started
 
 
-def measure(sizes: tuple[int, ...], batch: int, method: str, turns: int) -> dict[str, Any]:
+def measure(name: str, method: str, values: int | None, turns: int) -> dict[str, Any]:
     """Return milliseconds a step by phase, and that relative to plain PyTorch's.
 
     ``to_float`` compares the entropy phase with the float phase of the same network and trainer.
     """
-    config = TrainConfig(
-        hidden=sizes[1:-1], epochs=turns, float_epochs=turns // 2, frozen_share=0.25, batch=batch,
-        method=method, gamma=0.3, values=15, validation=0.01,
-    )  # fmt: skip
-    seen = Turns(plain_turns(sizes, batch, config.dropout))
+    config = TrainConfig.for_dataset(
+        name, method=method, values=values, epochs=turns, float_epochs=turns // 2, validation=0.01
+    )
+    features, classes = NETWORKS[name]
+    sizes = (features, *config.hidden, classes)
+    config = replace(config, noise=0.0, mixup=0.0, hidden_dropout=0.0)
+    seen = Turns(plain_turns(sizes, config.batch, config.dropout))
+    examples = round(STEPS * config.batch / (1 - config.validation)) + 1
     with TemporaryDirectory() as folder:
-        examples = round(STEPS * batch / (1 - config.validation)) + 1
         checkpoint = Checkpoint(Path(folder) / "checkpoint.pt")
         train(random_data(sizes, examples), config, seen, checkpoint)
     plain = statistics.median(seen.plain_seconds)
     phases = {name: statistics.median(seconds) for name, seconds in seen.seconds.items()}
     return {
         "sizes": sizes,
-        "batch": batch,
+        "batch": config.batch,
+        "values": config.values,
         "plain_ms": round(1e3 * plain, 2),
         "ms": {name: round(1e3 * seconds, 2) for name, seconds in phases.items()},
         "to_plain": {name: round(seconds / plain, 3) for name, seconds in phases.items()},
@@ -128,13 +129,11 @@ def main() -> None:
     """Measure the networks and print the result."""
     parser = argparse.ArgumentParser(description="Time an epoch, quantised beside float32.")
     parser.add_argument("--method", choices=tuple(METHODS), default="ec4t")
+    parser.add_argument("--values", type=int, help="Non-zero values; else by data set.")
     parser.add_argument("--turns", type=int, default=20, help=f"Epochs of {STEPS} steps.")
     given = parser.parse_args()
     torch.set_num_threads(1)
-    networks = {
-        name: measure(sizes, batch, given.method, given.turns)
-        for name, (sizes, batch) in NETWORKS.items()
-    }
+    networks = {name: measure(name, given.method, given.values, given.turns) for name in NETWORKS}
     print(json.dumps({"method": given.method, "steps": STEPS, "networks": networks}, indent=2))
 
 

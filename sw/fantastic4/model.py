@@ -7,9 +7,9 @@ from itertools import pairwise
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import linear
 
 from fantastic4.config import BASIS_COUNT
+from fantastic4.dense import product
 from fantastic4.entropy import CODES, size_share
 from fantastic4.errors import FantasticError
 from fantastic4.methods.method import Method
@@ -52,7 +52,7 @@ class Layer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the output (batch, out) of ``x`` (batch, in)."""
-        z = self.norm(linear(x, self.weights()))
+        z = self.norm(product(x, self.weights()))
         if self.last:
             return z
         if self.training and not self.norm.frozen:

@@ -12,18 +12,18 @@ import torch
 from torch import Tensor
 
 from fantastic4.config import BASIS_COUNT
-from fantastic4.entropy import CODES
+from fantastic4.entropy import BITS, CODES
 
 ACT_MAX = 255
+
+BLOCK = 1 << 15
+"""Weights whose gradients are computed at a time, few enough to stay in a processor's cache."""
 
 
 def codebook(basis: Tensor) -> Tensor:
     """Return the 16 subset sums of ``basis`` (4,), in the order of their codes; no gradient."""
     values = basis.detach().numpy()
-    sums = np.zeros(1, values.dtype)
-    for omega in values:
-        sums = np.concatenate([sums, sums + omega])
-    return torch.from_numpy(sums)
+    return torch.from_numpy(BITS.astype(values.dtype) @ values)
 
 
 class _Dequantise(torch.autograd.Function):
@@ -37,12 +37,37 @@ class _Dequantise(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None]:
-        (gradient,) = gradients
+        gradient = gradients[0].contiguous()
         weights, codes = ctx.saved_tensors
-        slope = weights.abs()
-        slope /= slope.max().clamp(min=torch.finfo(slope.dtype).tiny)
-        torch.threshold_(slope, 0, 1)  # where the weight is 0
-        return slope.mul_(gradient), _by_basis(gradient, codes), None
+        to_weight, to_basis = torch.empty_like(gradient), np.zeros(BASIS_COUNT)
+        flat = [part.view(-1).numpy() for part in (weights, codes, gradient, to_weight)]
+        largest = max(flat[0].max(), -flat[0].min()) or 1.0
+        for start in range(0, gradient.numel(), BLOCK):
+            to_basis += _block(*(part[start : start + BLOCK] for part in flat), largest)
+        return to_weight, torch.tensor(to_basis, dtype=gradient.dtype), None
+
+
+def _block(
+    weights: np.ndarray,
+    codes: np.ndarray,
+    gradient: np.ndarray,
+    out: np.ndarray,
+    largest: np.floating | float,
+) -> np.ndarray:
+    """Write ∂L/∂W of a part of the weights into ``out`` and return its share of ∂L/∂ω."""
+    bits, mask = np.empty_like(codes), np.empty_like(gradient)
+    np.abs(weights, out=out)
+    np.divide(out, largest, out=out)
+    np.copyto(mask, np.equal(codes, 0).view(np.uint8))
+    np.add(out, mask, out=out)
+    np.multiply(out, gradient, out=out)
+    used, sums = int(np.bitwise_or.reduce(codes)), np.zeros(BASIS_COUNT)
+    for i in range(BASIS_COUNT):
+        if used >> i & 1:
+            np.bitwise_and(codes, 1 << i, out=bits)
+            np.copyto(mask, bits)
+            sums[i] = np.dot(gradient, mask) / (1 << i)
+    return sums
 
 
 def look_up(table: Tensor, codes: Tensor) -> Tensor:
@@ -59,20 +84,6 @@ def look_up(table: Tensor, codes: Tensor) -> Tensor:
     by_pair = pairs.view(torch.float64).flatten()
     found = by_pair.index_select(0, flat.view(torch.int16).int())
     return found.view(torch.float32).view(codes.shape)
-
-
-def _by_basis(gradient: Tensor, codes: Tensor) -> Tensor:
-    """Return ``Σ B_i ⊙ gradient``, (4,)."""
-    flat, bits = gradient.reshape(-1).numpy(), codes.reshape(-1).numpy()
-    one, mask = np.empty_like(bits), np.empty_like(flat)
-    used = int(np.bitwise_or.reduce(bits))
-    sums = np.zeros(BASIS_COUNT)
-    for i in range(BASIS_COUNT):
-        if used >> i & 1:
-            np.bitwise_and(bits, 1 << i, out=one)
-            np.copyto(mask, one)
-            sums[i] = np.dot(flat, mask) / (1 << i)
-    return torch.tensor(sums, dtype=gradient.dtype)
 
 
 def dequantise(weight: Tensor, basis: Tensor, codes: Tensor) -> Tensor:

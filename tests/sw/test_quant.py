@@ -9,11 +9,11 @@ from fantastic4.entropy import BITS
 from fantastic4.quant import codebook, dequantise, look_up, quantise_activation
 
 
-@pytest.fixture
-def layer(rng):
+@pytest.fixture(params=[(0, 3), (0, 1, 8, 15), tuple(range(16))])
+def layer(request, rng):
     weight = torch.from_numpy(rng.normal(size=(30, 20)).astype(np.float32)).requires_grad_()
     basis = torch.tensor([0.11, 0.23, 0.47, -0.91], requires_grad=True)
-    codes = torch.from_numpy(rng.integers(0, 16, (30, 20)).astype(np.uint8))
+    codes = torch.from_numpy(rng.choice(request.param, (30, 20)).astype(np.uint8))
     return weight, basis, codes
 
 

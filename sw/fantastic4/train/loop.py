@@ -30,7 +30,7 @@ EVAL_BATCH = 5000
 WARM_UP = 0.05
 """Share of a phase in which the learning rate rises."""
 
-RENEWAL = 8
+RENEWAL = 16
 """Steps for which the frequencies of codes, and with them their costs, are kept."""
 
 
