@@ -37,7 +37,7 @@ def written_commands() -> list[str]:
 
 @pytest.mark.parametrize("line", written_commands())
 def test_written_commands_parse(line):
-    _, name, *args = shlex.split(line)
+    _, name, *args = shlex.split(line, comments=True)
     command = subcommand(name)
     context = command.make_context(name, args)
     config = context.params.get("config")
