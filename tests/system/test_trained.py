@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """From real data to RTL: trained networks on the compiled cores, in every output."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
 from fantastic4 import cost, data, golden, modelfile
-from fantastic4.config import BASE, CoreConfig
+from fantastic4.config import BASE, FULL, CoreConfig
 from fantastic4.layout import Format
 from fantastic4.pack import pack, read_image
 from fantastic4.timing import timing
@@ -20,6 +22,17 @@ pytestmark = [
 ]
 
 SIXTEEN = CoreConfig("lanes16", 16, 3, 16384, 2048, 2048, 72, 72, 4)
+
+MODELS = Path(__file__).parents[1] / "models"
+
+MIXED = ("dense", "ternary", "ternary5", "bitmask2", "csr")
+
+CORES = [
+    (CoreConfig("four_banks", 32, 2, 8192, 2048, 2048, 32, 32, 4, formats=MIXED), 500),
+    (SIXTEEN, 50),
+    (CoreConfig("narrow", 8, 4, 16384, 2048, 2048, 128, 128, 4, bank_lanes=4), 30),
+]
+"""Geometries that trained networks run on, and on how many inputs."""
 
 
 def trained(name, data_dir, **settings):
@@ -73,3 +86,28 @@ def test_mnist(data_dir, tmp_path):
     assert cost.bits_per_weight(cost.storage(image)) < 2
     runs_exactly(network, x[:100], SIXTEEN)
     runs_exactly(network, x[:20], BASE, stall=0.3)
+
+
+@pytest.mark.parametrize("name", ["mnist", "gsc12"])
+@pytest.mark.parametrize(("cfg", "inputs"), CORES, ids=lambda x: getattr(x, "name", None))
+def test_sparse_networks_in_several_formats(data_dir, name, cfg, inputs):
+    """A format a layer, on real inputs: RTL equals golden in every output."""
+    network = modelfile.load(MODELS / f"{name}.safetensors")
+    x = network.quant(data.load(name, data_dir).x_test[:inputs])
+    image, _ = runs_exactly(network, x, cfg)
+    assert len({record["format"] for record in image.layers}) > 1
+
+
+@pytest.mark.parametrize(("name", "accuracy"), [("mnist", 0.978), ("gsc12", 0.70)])
+def test_sparse_networks_take_little_more_than_their_entropy(data_dir, name, accuracy):
+    """On the core of 64 x 4 with every format; and the array hardly waits."""
+    network = modelfile.load(MODELS / f"{name}.safetensors")
+    weights = np.concatenate([layer.codes.ravel() for layer in network.layers])
+    assert np.count_nonzero(weights) <= 0.3 * weights.size
+    image = read_image(pack(network, FULL), FULL)
+    bits = cost.bits_per_weight(cost.storage(image))
+    assert bits <= 1.25 * cost.network_entropy(network)
+    assert timing(image, FULL).utilisation >= 0.9
+    task = data.load(name, data_dir)
+    best = golden.predict(network, network.quant(task.x_test)).best
+    assert float((best == task.y_test).mean()) >= accuracy
