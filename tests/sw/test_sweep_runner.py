@@ -81,6 +81,33 @@ def test_a_record_is_that_of_its_model(digits, tmp_path):
     assert record["key"] == point.key
 
 
+class Stops:
+    """Notes epochs, and stops the run behind one of them."""
+
+    def __init__(self, last: int | None = None) -> None:
+        self.last, self.done = last, 0
+
+    def batch(self, *counts: Any) -> None:
+        pass
+
+    def epoch(self, *facts: Any) -> None:
+        self.done += 1
+        if self.done == self.last:
+            raise KeyboardInterrupt
+
+
+def test_a_point_goes_on_behind_its_last_epoch(digits, tmp_path):
+    (point,) = grid(digits, SMALL, seeds=(0,), **QUICK)
+    stops, rest = Stops(2), Stops()
+    with pytest.raises(KeyboardInterrupt):
+        measure(point, digits, tmp_path / "x.safetensors", stops)
+    stopped = measure(point, digits, tmp_path / "x.safetensors", rest)
+    assert rest.done < 3
+    assert [path.name for path in tmp_path.iterdir()] == ["x.safetensors"]
+    (tmp_path / "through").mkdir()
+    assert lasting(stopped) == lasting(measure(point, digits, tmp_path / "through/x.safetensors"))
+
+
 def test_a_sweep_goes_on_where_it_was(digits, tmp_path):
     points = grid(digits, SMALL, seeds=(0, 1, 2), **QUICK)
     store = Store(tmp_path)

@@ -56,8 +56,8 @@ class Task:
     float_goal: float | None = None
 
 
-GAMMAS = (0.05, 0.1, 0.2, 0.4, 0.6)
-FEWER = (0.1, 0.2, 0.4)
+GAMMAS = (0.05, 0.1, 0.2, 0.3, 0.45, 0.6)
+FEWER = (0.1, 0.2, 0.45)
 CURVES = (
     Curve("ec4t", GAMMAS, (15, 2)),
     Curve("ec2t", FEWER, (2,)),

@@ -16,7 +16,7 @@ from fantastic4.data import DataSet
 from fantastic4.network import Network
 from fantastic4.pack import pack, read_image
 from fantastic4.sweep.point import Point, plain
-from fantastic4.train import Progress, TrainResult, train
+from fantastic4.train import Checkpoint, Progress, TrainResult, train
 from fantastic4.version import __version__
 
 
@@ -24,6 +24,8 @@ def measure(
     point: Point, data: DataSet, model: Path, progress: Progress | None = None
 ) -> dict[str, Any]:
     """Train ``point`` on ``data``, keep its network in ``model`` and return its record.
+
+    Training that was stopped goes on behind its last whole epoch.
 
     Accuracies are shares of the test split, 0..1, except ``validation``: that of the training
     examples set aside, by which networks may be chosen. ``agreement`` is the share of test inputs
@@ -37,7 +39,8 @@ def measure(
         If training fails, the network does not fit the core, or the model cannot be written.
     """
     started = time.monotonic()
-    result = train(data, point.training, progress)
+    kept = Checkpoint(model.with_suffix(".checkpoint"), resume=True)
+    result = train(data, point.training, progress, kept)
     seconds = time.monotonic() - started
     network = result.network()
     image = read_image(pack(network, point.core), point.core)
