@@ -136,7 +136,7 @@ def test_inspect_image(network, image):
 
 def test_inspect_shows_what_other_formats_would_have_cost(sparse, tmp_path):
     found = {}
-    for name in ("bitmask", "csr", "dense"):
+    for name in ("bitmask", "bitmask2", "csr", "dense"):
         path = tmp_path / f"{name}.f4"
         record = reported("pack", sparse, "--config", "small", "--format", name, "-o", path)
         assert record["formats"] == [name, name]

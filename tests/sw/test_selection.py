@@ -120,10 +120,10 @@ def test_a_forced_format_is_taken_or_refused(beats, kind):
 
 
 def test_refusals():
-    beats = np.array([[[0, 1, 5, 9, 0, 0, 0, 0]]], np.uint8)
+    beats = np.array([[[0, 1, 5, 9, 11, 0, 0, 0]]], np.uint8)
     few = replace(EVERY, name="few", formats=("ternary", "ternary5"))
     message = (
-        r"layer 'a': ternary and ternary5 cannot express its codes \(0, 1, 5, 9\): take a "
+        r"layer 'a': ternary and ternary5 cannot express its codes \(0, 1, 5, 9, 11\): take a "
         "configuration that decodes dense or bitmask"
     )
     with pytest.raises(PackError, match=message):

@@ -86,7 +86,7 @@ def tables(file: Path, record: dict[str, Any]) -> list[Table]:
 
 def others(layer: dict[str, Any]) -> str:
     """Return the bits per weight a layer would take in each other format."""
-    return ", ".join(f"{name} {bits:.3f}" for name, bits in layer["alternatives"].items())
+    return "\n".join(f"{name} {bits:.3f}" for name, bits in layer["alternatives"].items())
 
 
 def span(value: int | list[int]) -> str:
