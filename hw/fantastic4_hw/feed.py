@@ -193,6 +193,8 @@ class LayerFeed(wiring.Component):
                 m.d.sync += [self.entry.index.eq(self.entry.index + 1), palette.eq(palette[4:])]
                 with m.If(self.entry.index == 15):
                     m.next = "RUN"
+                with m.If(self.taken & (left == 0)):  # not all decoders wait for all of it
+                    m.next = "WAIT"
 
             with m.State("RUN"):
                 with m.If(self.taken & (left == 0)):

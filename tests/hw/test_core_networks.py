@@ -36,7 +36,7 @@ SMALL_ONES = {
 BIG_ONES = {
     cfg.name: cfg
     for cfg in (
-        CoreConfig("lanes16", 16, 3, 16384, 2048, 2048, 72, 72, 4),
+        CoreConfig("lanes16", 16, 3, 16384, 2048, 4096, 72, 72, 4),
         CoreConfig("lanes5", 5, 8, 16384, 2048, 2048, 224, 224, 1, 5, formats_for(5)),
         CoreConfig("lanes64", 64, 2, 8192, 2048, 2048, 20, 20, 4),
     )

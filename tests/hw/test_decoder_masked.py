@@ -179,9 +179,13 @@ def test_start_forgets(rng, kind, lanes):
             check(run(kind, lanes, layers, iter(words), Gaps(0.1, 0.4), cut=cut), beats, words)
 
 
-@pytest.mark.parametrize("kind", [Format.BITMASK, Format.BITMASK2])
-@pytest.mark.parametrize("count", [1, 225, 239, 249, 252])
+@pytest.mark.parametrize(
+    ("kind", "count"),
+    [(Format.BITMASK, count) for count in (1, 249, 252)]
+    + [(Format.BITMASK2, count) for count in (1, 225, 240)],
+)
 def test_narrow_counter(rng, kind, count):
+    """Up to as many beats as the masks, or flags, of a full bank are for."""
     layers, beats, words = layers_of(rng, kind, 8, [(count, 0.5, 2), (3, 0.5, 1)])
     dut = DECODERS[kind](8, count_width=8)
     trace = run_layers(dut, layers, iter(words), formats=[kind] * 2)

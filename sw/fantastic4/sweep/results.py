@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from fantastic4.errors import FantasticError
+from fantastic4.sweep import preset
 from fantastic4.sweep.front import means
 from fantastic4.sweep.plot import FLOAT
-from fantastic4.sweep.preset import RESULTS, Goal, Task
+from fantastic4.sweep.preset import Goal, Task
 
 NONE = "–"
 NOT_RUN = "not run"
@@ -52,11 +53,11 @@ def summary(task: Task, records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 def tables(networks: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
     """Return the tables of ``results.md`` by name: lists of rows with the same keys."""
-    found = [(task, networks[task.dataset]) for task in RESULTS if task.dataset in networks]
+    found = [(task, networks[task.dataset]) for task in preset.RESULTS if task.dataset in networks]
     return {
         "goals": [
             goal_row(task, networks.get(task.dataset), goal)
-            for task in RESULTS
+            for task in preset.RESULTS
             for goal in task.goals
         ],
         "equal-size": [equal_size_row(task.dataset, network) for task, network in found],
