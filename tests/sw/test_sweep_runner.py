@@ -87,10 +87,10 @@ class Stops:
     def __init__(self, last: int | None = None) -> None:
         self.last, self.done = last, 0
 
-    def batch(self, *counts: Any) -> None:
+    def batch(self, phase: str, epoch: int, epochs: int, batch: int, batches: int) -> None:
         pass
 
-    def epoch(self, *facts: Any) -> None:
+    def epoch(self, phase: str, epoch: int, epochs: int, metrics: dict[str, float]) -> None:
         self.done += 1
         if self.done == self.last:
             raise KeyboardInterrupt
