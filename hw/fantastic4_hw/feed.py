@@ -8,6 +8,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from fantastic4.config import CoreConfig
+from fantastic4.formats.beats import beats_a_word
 from fantastic4.layout import Format
 from fantastic4_hw.decoder.select import PALETTE_FORMATS, SelectDecoder
 from fantastic4_hw.decoder.signature import COMMAND_LAYOUT, ENTRY_LAYOUT
@@ -206,9 +207,12 @@ class LayerFeed(wiring.Component):
 
     def _blocks(self, record: data.View) -> Value:
         """Return how many words the decoder counts the beats by."""
-        four = (record.beats + 3) >> 2
+
+        def words(kind: Format) -> Value:
+            span = beats_a_word(kind, self.cfg.bank_lanes)
+            return (record.beats + span - 1) >> (span - 1).bit_length()
+
         if "bitmask2" not in self.cfg.formats:
-            return four
-        span = 2 * self.cfg.bank_lanes
-        spans = (record.beats + span - 1) >> (span - 1).bit_length()
-        return Mux(record.format == Format.BITMASK2, spans, four)
+            return words(Format.BITMASK)
+        two_levels = record.format == Format.BITMASK2
+        return Mux(two_levels, words(Format.BITMASK2), words(Format.BITMASK))

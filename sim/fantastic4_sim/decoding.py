@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from fantastic4.formats.beats import beats_a_word
 from fantastic4.formats.params import Params
 from fantastic4.layout import Format
 from fantastic4_hw.decoder.select import PALETTE_FORMATS
@@ -116,14 +117,13 @@ def run_layers(
 
 def command_of(params: Params, count: int, kind: Format, lanes: int) -> dict[str, int]:
     """Return the command of a layer of ``count`` beats of ``lanes`` codes."""
-    beats_a_word = 2 * lanes if kind == Format.BITMASK2 else 4
     return {
         "format": kind,
         "width": params.width,
         "gap": params.gap,
         "beats": count,
         "last": (count - 1) % (1 << BEATS_WIDTH),
-        "blocks": -(-count // beats_a_word),
+        "blocks": -(-count // beats_a_word(kind, lanes)),
     }
 
 

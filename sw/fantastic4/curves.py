@@ -8,7 +8,7 @@ import numpy as np
 
 from fantastic4.config import CoreConfig
 from fantastic4.cost import code_entropy
-from fantastic4.errors import FantasticError
+from fantastic4.figure import new_figure
 from fantastic4.formats.beats import to_beats
 from fantastic4.selection import candidates, formats_of, select
 
@@ -94,12 +94,7 @@ def plot(curves: dict[str, list[dict[str, Any]]], path: Path) -> None:
     FantasticError
         If matplotlib is not installed.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ModuleNotFoundError:
-        raise FantasticError("plots need matplotlib: pip install 'fantastic4[plot]'") from None
-
-    figure = Figure(figsize=(4 * len(curves), 4), layout="constrained")
+    figure = new_figure(4 * len(curves), 4)
     panels = figure.subplots(1, len(curves), sharey=True, squeeze=False)[0]
     for panel, (names, points) in zip(panels, curves.items(), strict=True):
         density = [point["density"] for point in points]

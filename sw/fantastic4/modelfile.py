@@ -11,8 +11,6 @@ same network always gives the same bytes. Version 1, which can still be read, ha
 
 import hashlib
 import json
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +21,7 @@ from safetensors.numpy import save as save_tensors
 
 from fantastic4 import codec
 from fantastic4.errors import ModelError
+from fantastic4.files import replace_file
 from fantastic4.network import InputQuant, IntegerLayer, Network
 
 FORMAT = "fantastic4-model"
@@ -74,7 +73,7 @@ def save(network: Network, path: str | Path) -> None:
     others = {name: value for name, value in tensors.items() if not _is_codes(name)}
     data = save_tensors(others | {CODES: np.frombuffer(stream, np.uint8)}, {"fantastic4": text})
     try:
-        _write(path, data)
+        replace_file(path, data)
     except OSError as error:
         raise ModelError(f"{path} cannot be written: {error.strerror}") from error
 
@@ -209,18 +208,3 @@ def _digest(content: dict[str, Any], tensors: dict[str, np.ndarray]) -> str:
         state.update(f"\n{head}\n".encode())
         state.update(np.ascontiguousarray(value).tobytes())
     return state.hexdigest()
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Write beside ``path`` and rename."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)  # as an ordinary new file, not mkstemp's 0600
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

@@ -9,7 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
-from fantastic4.formats import bitmask, bitmask2, csr
+from fantastic4.formats import FORMATS, csr
 from fantastic4.formats.params import Params
 from fantastic4.layout import Format
 
@@ -120,8 +120,7 @@ def make_pace(kind: Format, params: Params, lanes: int, beats: np.ndarray | None
     if is_fixed(kind, params):
         return SteadyPace(first)
     assert beats is not None
-    count = {Format.BITMASK: bitmask.pauses, Format.BITMASK2: bitmask2.pauses}[kind]
-    pauses = np.max([count(bank, params) for bank in beats], axis=0)
+    pauses = np.max([FORMATS[kind].pauses(bank, params) for bank in beats], axis=0)
     return PausingPace(first, pauses) if pauses.any() else SteadyPace(first)
 
 
@@ -140,6 +139,6 @@ def stalls(pace: Pace, beats: int) -> int:
 
 def is_fixed(kind: Format, params: Params) -> bool:
     """Return whether the pace does not depend on the weights."""
-    if kind in (Format.BITMASK, Format.BITMASK2):
+    if kind in WIDE:
         return params.width < WIDE[kind]
     return kind != Format.CSR

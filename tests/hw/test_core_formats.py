@@ -4,7 +4,6 @@
 import itertools
 import random
 import re
-from copy import copy
 from dataclasses import replace
 from typing import Any
 
@@ -21,13 +20,12 @@ from fantastic4.layout import ErrorCode, Format
 from fantastic4.pack import encode_layers, pack, params_of, unpack
 from fantastic4.randomnet import random_network
 from fantastic4.selection import candidates, formats_of
-from fantastic4.timing import timing
 from fantastic4_hw.core import Core
 from fantastic4_hw.decoder.select import PALETTE_FORMATS
 from fantastic4_hw.ports import StreamCore
 from fantastic4_sim.bench import simulate
 from fantastic4_sim.commands import Infer, InferReply, Load, LoadReply
-from fantastic4_sim.device import AmaranthDevice, Device, open_device
+from fantastic4_sim.device import AmaranthDevice, open_device
 from fantastic4_sim.streams import get, keeps_promise, put
 from fantastic4_sim.toolchain import missing_tools
 
@@ -69,31 +67,8 @@ def mixed(rng, monkeypatch, network, cfg):
         return pack(network, cfg)
 
 
-def with_stalls(device: Device) -> Device:
-    stalled = copy(device)
-    stalled.stall = 0.3
-    return stalled
-
-
-def check(device, network, image, x):
-    expected = golden.predict(network, x)
-    predicted = timing(parse(image), device.cfg)
-    result = device.predict(image, x)
-    assert np.array_equal(result.outputs, expected.outputs)
-    assert np.array_equal(result.best, expected.best)
-    assert result.cycles[0] == predicted.cycles
-    assert set(result.cycles.tolist()) <= {predicted.cycles, predicted.following}
-    assert result.beats.tolist() == [predicted.beats] * len(x)
-    assert result.stalls[0] == predicted.stalls
-
-    stalled = with_stalls(device).predict(image, x)
-    assert np.array_equal(stalled.outputs, expected.outputs)
-    assert np.array_equal(stalled.best, expected.best)
-    assert stalled.beats.tolist() == [predicted.beats] * len(x)
-
-
 @pytest.mark.parametrize("kind", FORCED, ids=lambda kind: kind.name if kind else "automatic")
-def test_a_small_core(rng, kind):
+def test_a_small_core(check, rng, kind):
     cfg = CORES["four_by_two"]
     network = some_network(rng, kind, [30, 12, 9, 3])
     device = open_device(cfg, engine="amaranth")
@@ -103,7 +78,7 @@ def test_a_small_core(rng, kind):
 
 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=compiled) for name in CORES])
-def test_every_format(rng, monkeypatch, name):
+def test_every_format(check, rng, monkeypatch, name):
     """Each one for all layers, the smallest for each layer, and any for each layer."""
     cfg = CORES[name]
     device = open_device(cfg, engine="verilator", seed=1, jobs=1)
@@ -124,7 +99,7 @@ def test_every_format(rng, monkeypatch, name):
         check(device, network, image, rng.integers(0, 256, (3, 100), np.uint8))
 
 
-def test_formats_a_core_does_not_have(rng):
+def test_formats_a_core_does_not_have(check, rng):
     """An image for it does without them, and runs."""
     cfg = replace(CORES["four_by_two"], name="few", formats=("dense", "csr"))
     network = some_network(rng, None, [20, 12, 3])

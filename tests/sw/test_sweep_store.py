@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from fantastic4.sweep import store
 from fantastic4.sweep.store import Store
 
 
@@ -49,7 +48,7 @@ def test_a_file_is_written_in_one_step(kept, monkeypatch):
         assert json.loads(Path(source).read_text()) == {"key": "a", "accuracy": 0.9}
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(store.os, "replace", interrupted)
+    monkeypatch.setattr(os, "replace", interrupted)
     with pytest.raises(KeyboardInterrupt):
         kept.keep({"key": "a", "accuracy": 0.9})
     assert kept.finished("a") == {"key": "a", "accuracy": 0.5}

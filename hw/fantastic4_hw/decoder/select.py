@@ -4,6 +4,7 @@
 from amaranth.hdl import Cat, Const, Module
 
 from fantastic4.config import CoreConfig
+from fantastic4.formats.beats import beats_a_word
 from fantastic4.layout import Format
 from fantastic4.selection import formats_of
 from fantastic4_hw.decoder.bitmask import BitmaskDecoder
@@ -31,8 +32,7 @@ def count_width(cfg: CoreConfig, kind: Format) -> int:
     """Return the bits that count the beats of a layer: a full bank has at most so many."""
     if cfg.external_weights or kind == Format.CSR:
         return BEATS_WIDTH
-    beats_a_word = 2 * cfg.bank_lanes if kind == Format.BITMASK2 else 4  # at most
-    return (beats_a_word * cfg.weight_depth).bit_length()
+    return (beats_a_word(kind, cfg.bank_lanes) * cfg.weight_depth).bit_length()
 
 
 class SelectDecoder(Decoder):

@@ -10,6 +10,7 @@ nothing.
 import numpy as np
 
 from fantastic4.config import CoreConfig
+from fantastic4.layout import Format
 
 
 def to_beats(codes: np.ndarray, cfg: CoreConfig) -> np.ndarray:
@@ -40,6 +41,13 @@ def beat_count(shape: tuple[int, int, int], cfg: CoreConfig) -> int:
     """Return the beats a layer of shape ``(planes, rows, columns)`` has in each bank."""
     planes, rows, columns = shape
     return -(-rows // cfg.engines) * planes * cfg.chunks(columns)
+
+
+def beats_a_word(kind: Format, lanes: int) -> int:
+    """Return the beats that a word of masks, or of flags in *bitmask2*, is for: at most as many as
+    a word of any format without gaps.
+    """
+    return 2 * lanes if kind == Format.BITMASK2 else 4
 
 
 def row_of(beat: int, bank: int, shape: tuple[int, int, int], cfg: CoreConfig) -> int:

@@ -110,7 +110,8 @@ def _masks(
     blocks = -(-count // BLOCK)
     field = (1 << lanes) - 1
     masks: list[int] = []
-    at, units, total = 0, 0, 0
+    takes_word = names.TakesWord(width, lanes)
+    at = 0
     place = 0
     for block in range(blocks):
         if place >= len(words):
@@ -121,11 +122,7 @@ def _masks(
         for beat in range(BLOCK):
             mask = word >> beat * lanes & field
             masks.append(mask)
-            total += mask.bit_count() if width else 0
-            wanted = -(-total // lanes)
-            takes = wanted > units and bool(names.begins_word(np.array(wanted - 1), width))
-            units = wanted
-            if takes:
+            if takes_word(mask.bit_count()):
                 at += 1
                 if at > len(words):
                     what, of = "a name word is missing", block * BLOCK + beat

@@ -160,12 +160,11 @@ class _Words:
 
     def __init__(self, words: np.ndarray, lanes: int, params: Params):
         self.words = words.tolist()
-        self.lanes, self.width = lanes, params.width
+        self.lanes = lanes
+        self.takes_word = names.TakesWord(params.width, lanes)
         self.masks: list[int] = []
         self.empty: list[tuple[int, int]] = []
         self.flags = (0, 0)
-        self.total = 0
-        self.units = 0
 
     def _word(self, kind: str, place: int, beat: int) -> int:
         if place >= len(self.words):
@@ -191,11 +190,7 @@ class _Words:
                 mask |= part << group * half
                 place += 1
         self.masks.append(mask)
-        if not self.width:
-            return False
-        self.total += mask.bit_count()
-        before, self.units = self.units, -(-self.total // self.lanes)
-        return self.units > before and bool(names.begins_word(np.array(self.units - 1), self.width))
+        return self.takes_word(mask.bit_count())
 
 
 def decode(words: np.ndarray, count: int, lanes: int, params: Params) -> np.ndarray:

@@ -68,6 +68,22 @@ def takes_word(counts: np.ndarray, width: int, lanes: int) -> np.ndarray:
     return (units > before) & begins_word(units - 1, width)
 
 
+class TakesWord:
+    """The same beat after beat, for masks that are still being read."""
+
+    def __init__(self, width: int, lanes: int):
+        self.width, self.lanes = width, lanes
+        self.total = self.units = 0
+
+    def __call__(self, count: int) -> bool:
+        """Return whether the next beat, with ``count`` codes that are not zero, takes a word."""
+        if not self.width:
+            return False
+        self.total += count
+        before, self.units = self.units, -(-self.total // self.lanes)
+        return self.units > before and bool(begins_word(np.array(self.units - 1), self.width))
+
+
 def encode(codes: np.ndarray, params: Params, lanes: int) -> np.ndarray:
     """Return the name words of ``codes``, uint8 ``(n,)``, none of them 0: uint32 ``(words,)``."""
     width = params.width

@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from fantastic4.figure import new_figure
+
 FLOAT = "float"
 """Series of the baseline in float, drawn as a line: its bits mean nothing."""
 
@@ -21,18 +23,11 @@ def plot(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
     FantasticError
         If matplotlib is not installed.
     """
-    from fantastic4.errors import FantasticError
-
-    try:
-        from matplotlib.figure import Figure
-    except ModuleNotFoundError:
-        raise FantasticError("plots need matplotlib: pip install 'fantastic4[plot]'") from None
-
     networks = list(dict.fromkeys(_title(row) for row in rows))
     series = list(dict.fromkeys(row["series"] for row in rows if row["series"] != FLOAT))
     columns = min(len(networks), 2) or 1
     lines = -(-len(networks) // columns) or 1
-    figure = Figure(figsize=(6 * columns, 4.5 * lines), layout="constrained")
+    figure = new_figure(6 * columns, 4.5 * lines)
     panels = figure.subplots(lines, columns, squeeze=False).ravel()
     for panel, network in zip(panels, networks, strict=False):
         of_network = [row for row in rows if _title(row) == network]
