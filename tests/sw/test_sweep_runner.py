@@ -4,6 +4,7 @@
 import multiprocessing
 import os
 import signal
+from collections import deque
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,9 @@ from fantastic4.pack import pack, read_image
 from fantastic4.sweep.grid import grid
 from fantastic4.sweep.point import Point
 from fantastic4.sweep.record import measure
-from fantastic4.sweep.runner import cores, run
+from fantastic4.sweep.runner import cores, next_point, run
 from fantastic4.sweep.store import Store
-from fantastic4.sweep.worker import Epochs, attempt, serve
+from fantastic4.sweep.worker import Epochs, Worker, attempt, serve
 
 QUICK: dict[str, Any] = {"hidden": ((8,),), "gammas": (0.1,), "epochs": 2, "float_epochs": 1}
 
@@ -131,6 +132,32 @@ def test_a_sweep_goes_on_where_it_was(digits, tmp_path):
     assert lasting(again) == lasting(records[2])
 
 
+def test_a_float_phase_is_trained_once(digits, tmp_path):
+    options: dict[str, Any] = {**QUICK, "gammas": (0.1, 0.3)}
+    points = grid(digits, SMALL, seeds=(0, 1), **options)
+    seen = Seen()
+    records = run(points, Store(tmp_path), 1, None, seen)
+    done = {point: [d for p, d in seen.epochs if p == point] for point in points}
+    assert [done[point] for point in points] == [[1, 2, 3], [1, 2, 3], [2, 3], [2, 3]]
+    assert len(list((tmp_path / "float").iterdir())) == 2
+    for point, record in zip(points, records, strict=True):
+        alone = measure(point, digits, tmp_path / "alone.safetensors")
+        assert lasting(alone) == lasting(record)
+
+
+def test_a_worker_takes_another_float_phase_than_the_others(digits):
+    options: dict[str, Any] = {**QUICK, "gammas": (0.1, 0.3)}
+    first, other, same, last = grid(digits, SMALL, seeds=(0, 1), **options)
+    assert first.float_key == same.float_key != other.float_key == last.float_key
+    worker = Worker.__new__(Worker)
+    worker.point = first
+    waiting = deque([same, other, last])
+    assert next_point(waiting, [worker]) == other
+    assert next_point(waiting, [worker]) == last
+    assert next_point(waiting, [worker]) == same
+    assert not waiting
+
+
 def test_failures_stop_nothing_and_are_not_finished(digits, tmp_path):
     fits, ends = grid(digits, TINY, seeds=(0, 1), **QUICK)
     wide = replace(fits, training=replace(fits.training, hidden=(200,)))
@@ -153,7 +180,7 @@ def test_a_fault_of_ours_is_a_failure_with_its_traceback(digits, tmp_path, monke
     monkeypatch.setattr("fantastic4.sweep.record.measure", fail)
     (point,) = grid(digits, SMALL, seeds=(0,), **QUICK)
     ours, _ = multiprocessing.Pipe()
-    record = attempt(point, Store(tmp_path), None, Epochs(ours))
+    record = attempt(point, Store(tmp_path), None, Epochs(ours, point.training))
     assert record["error"] == "ZeroDivisionError: by nothing"
     assert "in fail" in record["traceback"]
     assert (record["key"], record["training"]["hidden"]) == (point.key, [8])
@@ -167,7 +194,8 @@ def test_data_are_loaded_from_their_source(digits, tmp_path, monkeypatch):
     ours, _ = multiprocessing.Pipe()
     for source, expected in ((None, "digits"), ("a/digits.csv", "a/digits.csv")):
         (point,) = grid(digits, SMALL, source=source, seeds=(0,), **QUICK)
-        record = attempt(point, Store(tmp_path), Path("data"), Epochs(ours))
+        progress = Epochs(ours, point.training)
+        record = attempt(point, Store(tmp_path), Path("data"), progress)
         assert (record["error"], record["dataset"]) == (f"{expected} of data", "digits")
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A run that is stopped and goes on ends as if it had not been stopped."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -10,6 +10,7 @@ import torch
 from fantastic4 import data
 from fantastic4.errors import FantasticError
 from fantastic4.train import Checkpoint, TrainConfig, train
+from fantastic4.train.config import FLOAT_OPTIONS
 
 QUICK = TrainConfig(
     hidden=(16,), epochs=5, float_epochs=3, batch=128, noise=0.1, mixup=0.2, distill=0.5
@@ -97,6 +98,61 @@ def test_a_damaged_file_is_refused(digits, tmp_path, keep):
     path.write_bytes(path.read_bytes()[:keep])
     with pytest.raises(FantasticError, match=r"checkpoint.pt is no checkpoint, or damaged"):
         train(digits, QUICK, checkpoint=Checkpoint(path, resume=True))
+
+
+OTHERS = {
+    "epochs": 4,
+    "frozen_share": 0.5,
+    "method": "int4",
+    "gamma": 0.3,
+    "values": 2,
+    "lr": 2e-3,
+    "basis_lr": 2e-3,
+    "distill": 0.0,
+}
+
+
+def test_a_float_phase_serves_all_that_follows(digits, tmp_path):
+    assert {*OTHERS, *FLOAT_OPTIONS} == asdict(QUICK).keys()
+    path = tmp_path / "float.pt"
+    train(digits, QUICK, float_end=Checkpoint(path, True, FLOAT_OPTIONS))
+    written = path.read_bytes()
+    for option, value in OTHERS.items():
+        config = replace(QUICK, **{option: value})
+        seen = StopAfter(0, 0)
+        found = train(digits, config, seen, float_end=Checkpoint(path, True, FLOAT_OPTIONS))
+        assert seen.epochs == config.epochs
+        whole = train(digits, config)
+        assert found.history == whole.history
+        assert found.accuracy_float == whole.accuracy_float
+        assert all(torch.equal(value, state(whole)[key]) for key, value in state(found).items())
+    assert path.read_bytes() == written
+
+
+def test_a_stopped_run_goes_on_from_its_own_file(digits, tmp_path):
+    """Not from the end of the float phase, which is there too."""
+    end, path = tmp_path / "float.pt", tmp_path / "checkpoint.pt"
+    with pytest.raises(Stop):
+        train(
+            digits,
+            QUICK,
+            StopAfter(6, 1),
+            Checkpoint(path),
+            Checkpoint(end, True, FLOAT_OPTIONS),
+        )
+    seen = StopAfter(0, 0)
+    both = (Checkpoint(path, resume=True), Checkpoint(end, True, FLOAT_OPTIONS))
+    resumed = train(digits, QUICK, seen, *both)
+    assert seen.epochs == 3
+    assert resumed.history == train(digits, QUICK).history
+
+
+def test_another_float_phase_is_refused(digits, tmp_path):
+    path = tmp_path / "float.pt"
+    train(digits, QUICK, float_end=Checkpoint(path, True, FLOAT_OPTIONS))
+    other = replace(QUICK, seed=1)
+    with pytest.raises(FantasticError, match=r"float.pt is of another run \(seed 0, not 1\)"):
+        train(digits, other, float_end=Checkpoint(path, True, FLOAT_OPTIONS))
 
 
 def test_a_stop_while_writing_leaves_the_last_file(digits, tmp_path, monkeypatch):

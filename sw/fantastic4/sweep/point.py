@@ -12,6 +12,7 @@ from fantastic4 import layout
 from fantastic4.config import CoreConfig
 from fantastic4.data import DataSet
 from fantastic4.train import TrainConfig
+from fantastic4.train.config import FLOAT_OPTIONS
 from fantastic4.version import __version__
 
 RECORD_VERSION = 1
@@ -50,16 +51,26 @@ class Point:
     @property
     def key(self) -> str:
         """Sixteen hexadecimal digits: the digest of everything but source and series."""
-        text = json.dumps(
+        return _digest(
             {
                 "version": [RECORD_VERSION, __version__, layout.VERSION],
                 "dataset": [self.dataset, self.data_digest],
                 "training": asdict(self.training),
                 "core": asdict(self.core),
-            },
-            sort_keys=True,
+            }
         )
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @property
+    def float_key(self) -> str:
+        """The same of what decides the float phase: points that share it train it once."""
+        options = asdict(self.training)
+        return _digest(
+            {
+                "version": [RECORD_VERSION, __version__],
+                "dataset": [self.dataset, self.data_digest],
+                "training": {name: options[name] for name in FLOAT_OPTIONS},
+            }
+        )
 
     @property
     def epochs(self) -> int:
@@ -73,6 +84,11 @@ class Point:
             f"{self.dataset} {widths}  {self.series}  γ {training.gamma:g}  "
             f"{training.values} values  seed {training.seed}"
         )
+
+
+def _digest(content: dict[str, Any]) -> str:
+    text = json.dumps(content, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def plain(training: TrainConfig) -> dict[str, Any]:

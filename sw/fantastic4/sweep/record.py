@@ -17,21 +17,27 @@ from fantastic4.network import Network
 from fantastic4.pack import pack, read_image
 from fantastic4.sweep.point import Point, plain
 from fantastic4.train import Checkpoint, Progress, TrainResult, train
+from fantastic4.train.config import FLOAT_OPTIONS
 from fantastic4.version import __version__
 
 
 def measure(
-    point: Point, data: DataSet, model: Path, progress: Progress | None = None
+    point: Point,
+    data: DataSet,
+    model: Path,
+    progress: Progress | None = None,
+    float_end: Path | None = None,
 ) -> dict[str, Any]:
     """Train ``point`` on ``data``, keep its network in ``model`` and return its record.
 
-    Training that was stopped goes on behind its last whole epoch.
+    Training that was stopped goes on behind its last whole epoch. The float phase is that of the
+    file ``float_end``, if given, or goes there.
 
     Accuracies are shares of the test split, 0..1, except ``validation``: that of the training
     examples set aside, by which networks may be chosen. ``agreement`` is the share of test inputs
     for which the trained model and golden give the same class. ``bits_per_weight`` counts
     everything the core stores. ``cycles`` and ``utilisation`` are predicted. ``seconds`` are those
-    of training.
+    of training, without a float phase that was there.
 
     Raises
     ------
@@ -40,7 +46,8 @@ def measure(
     """
     started = time.monotonic()
     kept = Checkpoint(model.with_suffix(".checkpoint"), resume=True)
-    result = train(data, point.training, progress, kept)
+    begin = None if float_end is None else Checkpoint(float_end, True, FLOAT_OPTIONS)
+    result = train(data, point.training, progress, kept, begin)
     seconds = time.monotonic() - started
     network = result.network()
     image = read_image(pack(network, point.core), point.core)

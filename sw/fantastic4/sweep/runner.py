@@ -3,7 +3,7 @@
 
 import os
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any, Protocol
@@ -70,7 +70,7 @@ def run(
             while waiting and len(workers) < jobs:
                 worker = Worker(store.folder, data_dir)
                 workers[worker.connection] = worker
-                _give(worker, waiting.popleft(), watch)
+                _give(worker, next_point(waiting, workers.values()), watch)
             for connection in wait(list(workers)):
                 worker = workers[connection]
                 record = _heard(worker, watch)
@@ -82,13 +82,21 @@ def run(
                 records[point.key] = record
                 watch.finished(point, record, False)
                 if waiting and worker.process.is_alive():
-                    _give(worker, waiting.popleft(), watch)
+                    _give(worker, next_point(waiting, workers.values()), watch)
                 else:
                     workers.pop(connection).end()
     finally:
         for worker in workers.values():
             worker.end()
     return [records[point.key] | {"series": point.series} for point in points]
+
+
+def next_point(waiting: deque[Point], workers: Iterable[Worker]) -> Point:
+    """Take a point whose float phase no worker may be at, if there is one: it may find it there."""
+    busy = {worker.point.float_key for worker in workers if worker.point}
+    point = next((point for point in waiting if point.float_key not in busy), waiting[0])
+    waiting.remove(point)
+    return point
 
 
 def _give(worker: Worker, point: Point, watch: Watch) -> None:

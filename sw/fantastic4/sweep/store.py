@@ -12,7 +12,8 @@ from fantastic4.files import replace_file
 class Store:
     """The folder of a sweep.
 
-    ``points/KEY.json`` is the record of a point and ``points/KEY.safetensors`` its model.
+    ``points/KEY.json`` is the record of a point and ``points/KEY.safetensors`` its model;
+    ``float/KEY.pt`` the end of a float phase.
 
     Parameters
     ----------
@@ -32,6 +33,10 @@ class Store:
     def model_path(self, key: str) -> Path:
         """Return where the model of a point is."""
         return self.points / f"{key}.safetensors"
+
+    def float_path(self, key: str) -> Path:
+        """Return where the end of a float phase is."""
+        return self.folder / "float" / f"{key}.pt"
 
     def finished(self, key: str) -> dict[str, Any] | None:
         """Return the record of a point that was measured; None if it failed or is damaged."""

@@ -15,6 +15,7 @@ from fantastic4.errors import FantasticError
 
 if TYPE_CHECKING:
     from fantastic4.sweep.point import Point
+    from fantastic4.train import TrainConfig
 
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -74,25 +75,26 @@ def serve(connection: Connection, folder: Path, data_dir: Path | None) -> None:
     store = Store(folder)
     try:
         while True:
-            connection.send(attempt(connection.recv(), store, data_dir, Epochs(connection)))
+            point = connection.recv()
+            connection.send(attempt(point, store, data_dir, Epochs(connection, point.training)))
     except (EOFError, OSError):
         return
 
 
 class Epochs:
-    """Tells the other end of ``connection`` how many epochs are done."""
+    """Tells the other end of ``connection`` how many epochs are done, earlier ones included."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, training: "TrainConfig") -> None:
         self.connection = connection
-        self.done = 0
+        free = training.float_epochs + training.epochs - training.frozen_epochs
+        self.before = {"float": 0, "entropy": training.float_epochs, "frozen": free}
 
     def batch(self, phase: str, epoch: int, epochs: int, batch: int, batches: int) -> None:
         """Count nothing: epochs are short."""
 
     def epoch(self, phase: str, epoch: int, epochs: int, metrics: dict[str, float]) -> None:
         """Count an epoch."""
-        self.done += 1
-        self.connection.send(self.done)
+        self.connection.send(self.before[phase] + epoch)
 
 
 def attempt(point: "Point", store: Any, data_dir: Path | None, progress: Epochs) -> dict[str, Any]:
@@ -102,7 +104,8 @@ def attempt(point: "Point", store: Any, data_dir: Path | None, progress: Epochs)
 
     try:
         loaded = data.load(point.source, data_dir)
-        return measure(point, loaded, store.model_path(point.key), progress)
+        model, float_end = store.model_path(point.key), store.float_path(point.float_key)
+        return measure(point, loaded, model, progress, float_end)
     except FantasticError as error:
         return failure(point, str(error))
     except Exception as error:  # a fault of ours shall not stop the other points

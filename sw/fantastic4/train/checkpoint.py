@@ -3,6 +3,7 @@
 
 import os
 import zlib
+from collections.abc import Collection
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -28,10 +29,13 @@ class Checkpoint:
         The file; its folder is made when it is first written.
     resume : bool
         Continue from the file if there is one; else the run starts anew and replaces it.
+    options : collection of str, optional
+        The options of `TrainConfig` that a run must share with the file's to continue from it;
+        all by default.
     """
 
-    def __init__(self, path: Path, resume: bool = False):
-        self.path, self.resume = path, resume
+    def __init__(self, path: Path, resume: bool = False, options: Collection[str] | None = None):
+        self.path, self.resume, self.options = path, resume, options
         self.run: dict[str, Any] = {}
 
     def open(self, data: DataSet, config: TrainConfig) -> dict[str, Any] | None:
@@ -43,7 +47,11 @@ class Checkpoint:
             If the file cannot be read, or belongs to another run.
         """
         self.run = {"version": VERSION, "torch": str(torch.__version__), "data": _fingerprint(data)}
-        self.run |= {key: _plain(value) for key, value in asdict(config).items()}
+        self.run |= {
+            key: _plain(value)
+            for key, value in asdict(config).items()
+            if self.options is None or key in self.options
+        }
         if not (self.resume and self.path.exists()):
             return None
         try:
@@ -65,7 +73,7 @@ class Checkpoint:
     def save(self, state: dict[str, Any]) -> None:
         """Replace the file by one with ``state``: tensors, numbers, texts, and lists of them."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        part = self.path.with_name(self.path.name + ".part")
+        part = self.path.with_name(f"{self.path.name}.{os.getpid()}.part")
         with part.open("wb") as file:
             torch.save({"run": self.run, "state": state}, file)
             file.flush()

@@ -10,6 +10,24 @@ from fantastic4.methods import METHODS, Method
 from fantastic4.model import BASIS_MODES
 from fantastic4.train.defaults import DEFAULTS
 
+FLOAT_OPTIONS = (
+    "hidden",
+    "float_epochs",
+    "basis",
+    "float_lr",
+    "batch",
+    "decay",
+    "dropout",
+    "hidden_dropout",
+    "noise",
+    "mixup",
+    "smoothing",
+    "validation",
+    "seed",
+    "threads",
+)
+"""The options that decide the float phase."""
+
 
 @dataclass(frozen=True)
 class TrainConfig:

@@ -39,6 +39,7 @@ def train(
     config: TrainConfig,
     progress: Progress | None = None,
     checkpoint: Checkpoint | None = None,
+    float_end: Checkpoint | None = None,
 ) -> TrainResult:
     """Train a network for ``data``.
 
@@ -49,6 +50,9 @@ def train(
     checkpoint : Checkpoint, optional
         Holds the run after each epoch, and is removed at the end. A run that continues from it ends
         as it would have without the stop, to the last bit.
+    float_end : Checkpoint, optional
+        Holds the end of the float phase, for runs that differ only in what follows: the first
+        writes it, the others begin there, and end as they would have without it.
 
     Raises
     ------
@@ -57,7 +61,7 @@ def train(
         checkpoint is not of this run.
     """
     with _threads(config.threads):
-        return _Run(data, config, progress, checkpoint).train()
+        return _Run(data, config, progress, checkpoint, float_end).train()
 
 
 class _Run:
@@ -69,9 +73,10 @@ class _Run:
         config: TrainConfig,
         progress: Progress | None,
         checkpoint: Checkpoint | None,
+        float_end: Checkpoint | None,
     ):
         self.data, self.config, self.progress = data, config, progress
-        self.checkpoint = checkpoint
+        self.checkpoint, self.float_end = checkpoint, float_end
         self.inputs = input_quant(data)
         generator = torch.Generator().manual_seed(config.seed)
         order = torch.randperm(len(data.x_train), generator=generator).numpy()
@@ -99,6 +104,9 @@ class _Run:
         """Run all phases and evaluate on the test split."""
         config, model, data, inputs = self.config, self.model, self.data, self.inputs
         state = self.checkpoint.open(data, config) if self.checkpoint else None
+        begun = self.float_end.open(data, config) if self.float_end else None
+        if begun and not (state and state["quantised"]):
+            state = begun
         y_test = torch.from_numpy(data.y_test)
         weights = [p for name, p in model.named_parameters() if not name.endswith("basis")]
         smooth = np.eye(len(data.classes), dtype=np.float32)[data.y_train]
@@ -211,22 +219,23 @@ class _Run:
                 self.progress.epoch(name, *number, metrics)
             if (accuracy, -loss) >= best_key and (not method or epoch >= free - 1):
                 best, best_key = copy.deepcopy(model.state_dict()), (accuracy, -loss)
+            kept = {
+                "quantised": method is not None,
+                "epoch": epoch + 1,
+                "model": model.state_dict(),
+                "optimiser": optimiser.state_dict(),
+                "best": best,
+                "best_key": list(best_key),
+                "random": self.batches.state(),
+                "history": self.history,
+                "relevance": relevance.means if relevance else [],
+                "logits": self.logits,
+                "accuracy_float": self.accuracy_float,
+            }
             if self.checkpoint:
-                self.checkpoint.save(
-                    {
-                        "quantised": method is not None,
-                        "epoch": epoch + 1,
-                        "model": model.state_dict(),
-                        "optimiser": optimiser.state_dict(),
-                        "best": best,
-                        "best_key": list(best_key),
-                        "random": self.batches.state(),
-                        "history": self.history,
-                        "relevance": relevance.means if relevance else [],
-                        "logits": self.logits,
-                        "accuracy_float": self.accuracy_float,
-                    }
-                )
+                self.checkpoint.save(kept)
+            if self.float_end and not method and epoch + 1 == epochs:
+                self.float_end.save(kept)
         model.load_state_dict(best)
         return best_key[0]
 
