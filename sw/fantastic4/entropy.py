@@ -121,27 +121,34 @@ def probabilities(counts: np.ndarray) -> np.ndarray:
     return p
 
 
-def strength_limit(low: float, high: float, centroids: np.ndarray, p: np.ndarray) -> float:
+def information(p: np.ndarray) -> np.ndarray:
+    """Return ``-log2 P_c``, float64 (16,): infinite for an empty cluster."""
+    bits = np.full(CODES, np.inf)
+    bits[p > 0] = -np.log2(p[p > 0])
+    return bits
+
+
+def strength_limit(low: float, high: float, centroids: np.ndarray, bits: np.ndarray) -> float:
     """Return λmax, the least λ that empties an outermost cluster into the zero cluster.
 
     For the outermost cluster n in use on the side of the extreme weight w,
-    ``λ_n = (w**2 - (w - w_n)**2) / (log2 P_0 - log2 P_n)``; λmax is the smaller of the two sides.
+    ``λ_n = (w**2 - (w - w_n)**2) / (I_n - I_0)``; λmax is the smaller of the two sides.
 
     Parameters
     ----------
     low, high : float
         The extreme weights of the layer.
-    centroids, p : numpy.ndarray
-        float64, shape ``(16,)``; P_c as from `probabilities`.
+    centroids, bits : numpy.ndarray
+        float64, shape ``(16,)``; I_c as from `information`.
     """
     limits = []
     for extreme, side in ((low, -1), (high, 1)):
-        used = (p > 0) & (centroids * side > 0)
+        used = np.isfinite(bits) & (centroids * side > 0)
         if not used.any():
             continue
         outer = int(np.argmax(np.where(used, centroids * side, -np.inf)))
         gain = extreme**2 - (extreme - centroids[outer]) ** 2
-        surprise = np.log2(p[0]) - np.log2(p[outer])
+        surprise = bits[outer] - bits[0]
         if gain > 0 and surprise > 0:
             limits.append(gain / surprise)
     return float(min(limits, default=0.0))
@@ -152,11 +159,10 @@ def size_share(weights: int, largest: int) -> float:
     return (weights / largest + SIZE_FLOOR) / (1 + SIZE_FLOOR)
 
 
-def code_cost(strength: float, p: np.ndarray) -> np.ndarray:
-    """Return ``-λ log2 P_c``, float64 (16,): infinite for an empty cluster."""
-    cost = np.full(CODES, np.inf)
-    cost[p > 0] = -strength * np.log2(p[p > 0])
-    return cost
+def code_cost(strength: float, bits: np.ndarray) -> np.ndarray:
+    """Return ``λ I_c``, float64 (16,): infinite for an empty cluster, whatever λ."""
+    used = np.isfinite(bits)
+    return np.where(used, strength * np.where(used, bits, 0.0), np.inf)
 
 
 def entropy(codes: np.ndarray) -> float:

@@ -83,7 +83,7 @@ def snap(model: Mlp, acc_bits: int = ACC_BITS) -> None:
         if len(unit) == 1:
             integers, digits = lower_layer(layer, "snapped", in_scale, zero_point, acc_bits)
             layer.basis.data.copy_(
-                torch.from_numpy(np.ldexp(integers.basis[0, 0].astype(float), -digits) / unit)
+                torch.from_numpy(np.ldexp(integers.basis[0].ravel().astype(float), -digits) / unit)
             )
 
 
@@ -104,13 +104,13 @@ def lower_layer(
     """
     if not layer.quantised:
         raise ModelError(f"layer {name!r} must be quantised before it is lowered")
-    codes = layer.codes.numpy()
-    used = np.stack([(codes >> i & 1).sum(axis=1) for i in range(BASIS_COUNT)], axis=1)
+    planes = layer.planes()
+    used = np.concatenate([[(p >> i & 1).sum(1) for i in range(BASIS_COUNT)] for p in planes]).T
     _, offset = layer.norm.affine()
     bias = offset.detach().numpy() / _out_scale(layer)
     basis = layer.basis.detach().double().numpy() * _unit(layer, in_scale)[:, None]
     in_use = used > 0 if len(basis) > 1 else (used > 0).any(axis=0)
-    basis = np.where(in_use, basis, 0.0)  # (1 or out, 4)
+    basis = np.where(in_use, basis, 0.0)  # (1 or out, 4 a plane)
     if not (np.isfinite(basis).all() and np.isfinite(bias).all()):
         raise ModelError(f"layer {name!r} has weights or biases that are not finite")
     bits = min(acc_bits, LOGIT_BITS) if layer.last else acc_bits
@@ -121,8 +121,8 @@ def lower_layer(
             continue
         integers = IntegerLayer(
             name=name,
-            codes=codes[None].copy(),
-            basis=omega_int.astype(np.int32)[:, None, :],
+            codes=planes,
+            basis=omega_int.astype(np.int32).reshape(-1, len(planes), BASIS_COUNT),
             bias=rounded(
                 bias_int.astype(np.int64), MAX_BIAS_SHIFT if layer.last else digits - BIAS_DIGITS
             ),

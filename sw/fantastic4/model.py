@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The multilayer perceptron in PyTorch: first in float32, then as the integers will compute it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -12,10 +12,17 @@ from fantastic4.config import BASIS_COUNT
 from fantastic4.dense import product
 from fantastic4.entropy import CODES, size_share
 from fantastic4.errors import FantasticError
+from fantastic4.methods import int8
 from fantastic4.methods.method import Method
 from fantastic4.methods.relevance import Relevance
 from fantastic4.norm import MOMENTUM, Norm
-from fantastic4.quant import ACT_MAX, codebook, dequantise, quantise_activation
+from fantastic4.quant import (
+    ACT_MAX,
+    codebook,
+    dequantise,
+    dequantise_wide,
+    quantise_activation,
+)
 
 BASIS_MODES = ("layer", "row")
 PEAK = 0.999
@@ -28,8 +35,9 @@ class Layer(nn.Module):
     Members
     -------
     weight : (out, in) background weights, float32
-    basis : (4,) basis coefficients
+    basis : (4,) basis coefficients; (8,) if the layer is wide
     codes : (out, in) uint8, code c stands for the subset sum c of ``basis``
+    wide : whether codes have 8 bits
     act_scale : () what one step of the output activation means; the output is 255 steps at most
     share : δ, this layer's share of the entropy pressure
     cost : (16,) what each code costs beside its distance, float64
@@ -46,6 +54,7 @@ class Layer(nn.Module):
         self.register_buffer("codes", torch.zeros(out_features, in_features, dtype=torch.uint8))
         self.register_buffer("act_scale", torch.zeros(()))
         self.last = last
+        self.wide = False
         self.share = 1.0
         self.cost = np.zeros(CODES)
         self.quantised = False
@@ -62,8 +71,35 @@ class Layer(nn.Module):
     def weights(self) -> Tensor:
         """Return the weights the layer computes with, (out, in)."""
         if self.quantised:
-            return dequantise(self.weight, self.basis, self.codes)
+            wide = dequantise_wide if self.wide else dequantise
+            return wide(self.weight, self.basis, self.codes)
         return self.weight
+
+    def planes(self) -> np.ndarray:
+        """Return the codes plane by plane, uint8 (planes, out, in) in 0..15."""
+        codes = self.codes.numpy()
+        return np.stack([codes & 15, codes >> 4]) if self.wide else codes[None].copy()
+
+    def quantise(self, method: Method, wide: bool) -> None:
+        """Go from float32 to a first basis, of 8-bit weights if ``wide``."""
+        self.wide = wide
+        basis = int8.init_basis(self.weight) if wide else method.init_basis(self.weight)
+        self.basis = nn.Parameter(basis, requires_grad=not wide)
+        self.quantised = True
+
+    def assign(self, method: Method, renew: bool, relevance: np.ndarray | None) -> None:
+        """Give every weight its code anew; of a wide layer, by a new step if ``renew``."""
+        weight = self.weight.detach().numpy()
+        if self.wide:
+            if renew:
+                self.basis.data.copy_(int8.init_basis(self.weight))
+            codes = int8.assign(weight, float(self.basis[0]))
+        else:
+            centroids = codebook(self.basis.detach()).double().numpy()
+            if renew:
+                self.cost = method.costs(weight, centroids, self.share)
+            codes = method.assign(weight, centroids, self.cost, relevance)
+        self.codes.copy_(torch.from_numpy(codes))
 
     def _observe(self, z: np.ndarray) -> None:
         """Let 255 steps follow the highest activations but for the share above ``PEAK``."""
@@ -131,11 +167,13 @@ class Mlp(nn.Module):
                 x = thin(x)
         return x
 
-    def quantise(self, method: Method) -> None:
-        """Go from float32 to quantised weights and activations: the first basis and codes."""
-        for layer in self.layers:
-            layer.basis.data.copy_(method.init_basis(layer.weight))
-            layer.quantised = True
+    def quantise(self, method: Method, wide: Collection[int] = ()) -> None:
+        """Go from float32 to quantised weights and activations: the first basis and codes.
+
+        The layers ``wide``, counted from 1, get weights of 8 bits.
+        """
+        for number, layer in enumerate(self.layers, 1):
+            layer.quantise(method, number in wide)
         self.assign(method)
 
     def assign(
@@ -143,17 +181,13 @@ class Mlp(nn.Module):
     ) -> None:
         """Give every weight its code anew, by new costs of the codes or by those of last time."""
         for number, layer in enumerate(self.layers):
-            weight = layer.weight.detach().numpy()
-            centroids = codebook(layer.basis.detach()).double().numpy()
-            if renew:
-                layer.cost = method.costs(weight, centroids, layer.share)
-            known = None if relevance is None else relevance.of(number)
-            layer.codes.copy_(torch.from_numpy(method.assign(weight, centroids, layer.cost, known)))
+            layer.assign(method, renew, None if relevance is None else relevance.of(number))
 
     def settle(self, method: Method) -> None:
         """Move every basis to the nearest that ``method`` allows."""
         for layer in self.layers:
-            layer.basis.data.copy_(method.settle(layer.basis.data))
+            if not layer.wide:
+                layer.basis.data.copy_(method.settle(layer.basis.data))
 
     def freeze(self) -> None:
         """Fix the statistics of norms and activations: training then sees what will be run."""

@@ -2,7 +2,8 @@
 """Quantised weights and activations, exact in the forward pass.
 
 A weight is ``w_c = sum_i ω_i * bit_i(c)``: one of the 16 subset sums of the layer's four basis
-coefficients. The background weight W (float32) decides the code and receives the gradient.
+coefficients, or in a wide layer one of 256 of eight, with codes of 8 bits: two planes of 4. The
+background weight W (float32) decides the code and receives the gradient.
 """
 
 from typing import Any
@@ -16,14 +17,18 @@ from fantastic4.entropy import BITS, CODES
 
 ACT_MAX = 255
 
+WIDE_BITS = np.arange(256)[:, None] >> np.arange(2 * BASIS_COUNT) & 1
+"""Bit i of code c of a wide layer at ``WIDE_BITS[c, i]``."""
+
 BLOCK = 1 << 15
 """Weights whose gradients are computed at a time, few enough to stay in a processor's cache."""
 
 
 def codebook(basis: Tensor) -> Tensor:
-    """Return the 16 subset sums of ``basis`` (4,), in the order of their codes; no gradient."""
+    """Return all subset sums of ``basis`` (4,) or (8,), in the order of codes; no gradient."""
     values = basis.detach().numpy()
-    return torch.from_numpy(BITS.astype(values.dtype) @ values)
+    bits = BITS if len(values) == BASIS_COUNT else WIDE_BITS
+    return torch.from_numpy(bits.astype(values.dtype) @ values)
 
 
 class _Dequantise(torch.autograd.Function):
@@ -72,12 +77,12 @@ def _block(
 
 
 def look_up(table: Tensor, codes: Tensor) -> Tensor:
-    """Return ``table[codes]``: entries of a ``table`` (16,), in the shape of ``codes`` (uint8).
+    """Return ``table[codes]``: entries of ``table`` (16,) or (256,), in the shape of ``codes``.
 
     Two codes are looked up at a time where float32 allows it, which takes half the time.
     """
     flat = codes.reshape(-1)
-    if table.dtype != torch.float32 or flat.numel() % 2:
+    if table.dtype != torch.float32 or len(table) != CODES or flat.numel() % 2:
         return table.index_select(0, flat.int()).view(codes.shape)
     pairs = torch.zeros(CODES, 256, 2)  # by second code, first code
     pairs[:, :CODES, 0] = table
@@ -104,6 +109,34 @@ def dequantise(weight: Tensor, basis: Tensor, codes: Tensor) -> Tensor:
         uint8 in 0..15, shape ``(out, in)``.
     """
     result: Any = _Dequantise.apply(weight, basis, codes)
+    return result
+
+
+class _DequantiseWide(torch.autograd.Function):
+    """Codes of 8 bits to weights, straight through."""
+
+    @staticmethod
+    def forward(ctx: Any, weight: Tensor, basis: Tensor, codes: Tensor) -> Tensor:
+        return look_up(codebook(basis), codes)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        return gradients[0], None, None
+
+
+def dequantise_wide(weight: Tensor, basis: Tensor, codes: Tensor) -> Tensor:
+    """Return the weights of a wide layer; ``weight`` receives their gradient as it is.
+
+    Parameters
+    ----------
+    weight : Tensor
+        Background weights, shape ``(out, in)``; only their gradient is used.
+    basis : Tensor
+        Shape ``(8,)``.
+    codes : Tensor
+        uint8, shape ``(out, in)``.
+    """
+    result: Any = _DequantiseWide.apply(weight, basis, codes)
     return result
 
 

@@ -13,6 +13,7 @@ from fantastic4.entropy import (
     code_cost,
     decide,
     entropy,
+    information,
     probabilities,
     size_share,
     strength_limit,
@@ -82,7 +83,7 @@ def test_zero_probability_is_floored_and_the_rest_shrunk():
 def test_empty_cluster_costs_infinity():
     p = np.zeros(CODES)
     p[[0, 3]] = 0.75, 0.25
-    cost = code_cost(2.0, p)
+    cost = code_cost(2.0, information(p))
     assert cost[3] == 4.0
     assert np.isinf(np.delete(cost, [0, 3])).all()
 
@@ -92,12 +93,13 @@ def test_strength_limit_is_where_an_outermost_cluster_empties(rng):
     centroids = BITS @ (np.array([1, 2, 4, -8]) * np.abs(weight).max() / 8)
     nearest = decide(centroids, np.zeros(CODES))
     p = probabilities(nearest.counts(weight))
-    limit = strength_limit(float(weight.min()), float(weight.max()), centroids, p)
+    bits = information(p)
+    limit = strength_limit(float(weight.min()), float(weight.max()), centroids, bits)
     used = np.flatnonzero(p)
     outer = [used[np.argmin(centroids[used])], used[np.argmax(centroids[used])]]
 
     def against_zero(strength):
-        cost = code_cost(strength, p)
+        cost = code_cost(strength, bits)
         alone = np.full((2, CODES), np.inf)
         alone[:, 0] = cost[0]
         alone[[0, 1], outer] = cost[outer]
@@ -111,7 +113,7 @@ def test_strength_limit_is_where_an_outermost_cluster_empties(rng):
 def test_strength_limit_without_clusters_is_zero():
     p = np.zeros(CODES)
     p[0] = 1
-    assert strength_limit(-1, 1, np.zeros(CODES), p) == 0
+    assert strength_limit(-1, 1, np.zeros(CODES), information(p)) == 0
 
 
 def test_size_share():

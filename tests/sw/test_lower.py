@@ -19,7 +19,7 @@ from fantastic4.network import InputQuant
 QUANT = InputQuant(np.ones(1), np.zeros(1))
 
 
-def quantised(basis="layer", sizes=(20, 16, 8, 5), zero_point=128, seed=0, gamma=0.1):
+def quantised(basis="layer", sizes=(20, 16, 8, 5), zero_point=128, seed=0, gamma=0.1, wide=()):
     """A model with random weights, unequal norms and settled scales; inputs for it (uint8)."""
     generator = torch.Generator().manual_seed(seed)
     model = Mlp(sizes, basis, 0.02, zero_point, generator)
@@ -28,17 +28,17 @@ def quantised(basis="layer", sizes=(20, 16, 8, 5), zero_point=128, seed=0, gamma
         layer.norm.gain.data.uniform_(-2, 2, generator=generator)
         layer.norm.bias.data.uniform_(-1, 1, generator=generator)
     model(model.real(x))
-    model.quantise(Ec4t(gamma))
+    model.quantise(Ec4t(gamma), wide)
     for _ in range(20):
         model(model.real(x))
     return model.eval(), x
 
 
 @pytest.mark.parametrize("basis", BASIS_MODES)
-@pytest.mark.parametrize("zero_point", [0, 128])
+@pytest.mark.parametrize(("zero_point", "wide"), [(0, ()), (128, ()), (128, (1, 3)), (0, (2,))])
 @torch.no_grad()
-def test_every_activation_and_logit_is_the_models(basis, zero_point):
-    model, x = quantised(basis, zero_point=zero_point)
+def test_every_activation_and_logit_is_the_models(basis, zero_point, wide):
+    model, x = quantised(basis, zero_point=zero_point, wide=wide)
     snap(model)
     network = lower(model, QUANT)
     real, acts = model.real(x), x.numpy()
@@ -54,6 +54,16 @@ def test_every_activation_and_logit_is_the_models(basis, zero_point):
     np.testing.assert_allclose(
         acts * network.metadata["logit_scale"], real.numpy(), rtol=0, atol=2e-3
     )
+
+
+def test_a_wide_layer_has_the_planes_of_its_bytes():
+    model, _ = quantised(wide=(2,))
+    integers, _ = lower_layer(model.layers[1], "a", 0.02, 0)
+    assert [layer.planes for layer in lower(model, QUANT).layers] == [1, 2, 1]
+    steps = model.layers[1].codes.numpy().view(np.int8).astype(int)
+    step = integers.basis[0, 0, 0]
+    assert integers.values().sum(axis=0) == pytest.approx(steps * step, abs=abs(step) * 0.02 * 128)
+    assert np.array_equal(integers.codes[0] + 16 * integers.codes[1], model.layers[1].codes)
 
 
 @pytest.mark.parametrize("basis", BASIS_MODES)

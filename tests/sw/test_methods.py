@@ -11,12 +11,14 @@ from fantastic4.entropy import (
     code_cost,
     decide,
     entropy,
+    information,
     probabilities,
     strength_limit,
 )
-from fantastic4.methods import METHODS, Ec2t, Ec4t, Ecqx, Int4
+from fantastic4.estimate import code_bits, stored_information
+from fantastic4.methods import METHODS, Ec2t, Ec4t, Ecqx, Int4, int8
 from fantastic4.methods.ecqx import TOLERANCE
-from fantastic4.quant import codebook
+from fantastic4.quant import WIDE_BITS, codebook
 
 BASIS = torch.tensor([0.3, 0.6, 1.2, -2.4])
 CENTROIDS = codebook(BASIS).double().numpy()
@@ -57,9 +59,41 @@ def test_gamma_zero_is_the_nearest_centroid(weight):
 
 def test_costs_follow_the_equations(weight):
     p = probabilities(decide(CENTROIDS, np.zeros(CODES)).counts(weight))
-    limit = strength_limit(weight.min(), weight.max(), CENTROIDS, p)
-    expected = code_cost(0.4 * 0.7 * limit, p)
+    bits = information(p)
+    limit = strength_limit(weight.min(), weight.max(), CENTROIDS, bits)
+    expected = code_cost(0.4 * 0.7 * limit, bits)
     assert np.allclose(Ec4t(0.4).costs(weight, CENTROIDS, 0.7), expected)
+
+
+def test_the_stored_objective_counts_the_formats_bits(weight):
+    bits = stored_information(decide(CENTROIDS, np.zeros(CODES)).counts(weight))
+    limit = strength_limit(weight.min(), weight.max(), CENTROIDS, bits)
+    costs = Ec4t(0.4, objective="stored").costs(weight, CENTROIDS, 0.7)
+    assert np.allclose(costs, code_cost(0.4 * 0.7 * limit, bits))
+    assert costs[0] == 0
+    by_gamma = [
+        code_bits(
+            np.bincount(assigned(kind(gamma, objective="stored"), weight).ravel(), minlength=16)
+        )
+        for kind in (Ec4t, Ecqx)
+        for gamma in (0.05, 0.3, 1)
+    ]
+    assert by_gamma[0] > by_gamma[1] > by_gamma[2]
+    assert by_gamma[3] > by_gamma[4] > by_gamma[5]
+
+
+def test_wide_weights_are_signed_bytes(weight):
+    weight[0, :3] = [4.9, -5, 0]
+    basis = int8.init_basis(torch.from_numpy(weight))
+    codes = int8.assign(weight, float(basis[0]))
+    values = WIDE_BITS @ basis.double().numpy()
+    assert np.abs(values[codes] - weight).max() <= float(basis[0]) * 0.5001
+    assert codes[0, :3].view(np.int8).tolist() == [124, -127, 0]
+    assert int8.assign(np.array([[9.0, -9.0]], np.float32), 0.05).view(np.int8).tolist() == [
+        [127, -128]
+    ]
+    nothing = torch.zeros(2, 2)
+    assert not int8.assign(nothing.numpy(), float(int8.init_basis(nothing)[0])).any()
 
 
 def test_more_gamma_and_a_larger_share_give_less_entropy(weight):

@@ -44,10 +44,11 @@ def state(result):
     return result.model.state_dict()
 
 
-@pytest.mark.parametrize("method", ["ec4t", "ecqx"])
+@pytest.mark.parametrize(("method", "wide"), [("ec4t", ()), ("ecqx", ()), ("ec4t", "auto")])
 @pytest.mark.parametrize("epoch", [1, 2, 4, 6, 8])
-def test_resumed_is_uninterrupted(digits, tmp_path, epoch, method):
-    config = replace(QUICK, method=method)
+def test_resumed_is_uninterrupted(digits, tmp_path, epoch, method, wide, monkeypatch):
+    monkeypatch.setattr("fantastic4.train.sensitivity.SHARE", 1.0)
+    config = replace(QUICK, method=method, wide_layers=wide)
     whole = train(digits, config)
     path = tmp_path / "run" / "checkpoint.pt"
     with pytest.raises(Stop):
@@ -109,6 +110,8 @@ OTHERS = {
     "lr": 2e-3,
     "basis_lr": 2e-3,
     "distill": 0.0,
+    "objective": "stored",
+    "wide_layers": (2,),
 }
 
 

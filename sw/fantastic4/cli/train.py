@@ -1,9 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """``fantastic4 train``: a network of 4-bit weights for a data set."""
 
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -22,7 +19,6 @@ from fantastic4.cli.common import (
     listing,
     parse_widths,
     percent,
-    progress_bar,
     write_json,
 )
 
@@ -36,10 +32,8 @@ EXAMPLES = (
     "fantastic4 train mnist --gamma 0.3 --seed 1 --json",
     "fantastic4 train --data my.csv --label species",
     "fantastic4 train gsc12 --method ec2t --resume",
+    "fantastic4 train har --objective stored --wide-layers auto --tensorboard",
 )
-
-LINE_EVERY = 10.0
-"""Seconds between lines on training, where stderr is no terminal."""
 
 
 class MethodName(StrEnum):
@@ -49,6 +43,13 @@ class MethodName(StrEnum):
     EC2T = "ec2t"
     ECQX = "ecqx"
     INT4 = "int4"
+
+
+class Objective(StrEnum):
+    """What the entropy term counts."""
+
+    ENTROPY = "entropy"
+    STORED = "stored"
 
 
 class Basis(StrEnum):
@@ -95,6 +96,21 @@ def command(
             show_default="by data set",
         ),
     ] = None,
+    objective: Annotated[
+        Objective,
+        typer.Option(
+            help="What the entropy term counts: first-order entropy, or the bits that the chip's "
+            "formats store."
+        ),
+    ] = Objective.ENTROPY,
+    wide_layers: Annotated[
+        str | None,
+        typer.Option(
+            help="Layers with 8-bit weights, such as 1,3; auto: the most sensitive ones.",
+            metavar="N,N,…|auto",
+            show_default="none",
+        ),
+    ] = None,
     distill: Annotated[
         float | None,
         typer.Option(
@@ -115,6 +131,9 @@ def command(
             help="Continue a run that was stopped, from DIR/checkpoint.pt if it is there.",
         ),
     ] = False,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Log every epoch for TensorBoard, in DIR/logs.")
+    ] = False,
     data_dir: DataDir = None,
     data: DataFile = None,
     label: Label = None,
@@ -127,8 +146,9 @@ def command(
     """Train a network, first in float, then with weights of 4 bits and activations of 8.
 
     Writes DIR/model.safetensors, the integer network any core's image is made from, and
-    DIR/train.json, how it was trained. While it trains, DIR/checkpoint.pt holds the run after its
-    last whole epoch: stopped at any moment, it goes on with --resume and ends with the same bits.
+    DIR/train.json, how it was trained, epoch by epoch. While it trains, DIR/checkpoint.pt holds
+    the run after its last whole epoch: stopped at any moment, it goes on with --resume and ends
+    with the same bits.
     """
     out = Output(as_json)
     name = chosen_data(dataset, data)
@@ -140,12 +160,15 @@ def command(
         label,
         checkpoint=folder / "checkpoint.pt",
         resume=resume,
+        logs=folder / "logs" if tensorboard else None,
         hidden=None if hidden is None else parse_widths(hidden),
         epochs=epochs,
         float_epochs=float_epochs,
         method=method.value,
         gamma=gamma,
         values=values,
+        objective=objective.value,
+        wide_layers=None if wide_layers is None else parse_layers(wide_layers),
         distill=distill,
         basis=basis.value,
         seed=seed,
@@ -177,13 +200,16 @@ def train(
     *,
     checkpoint: Path | None = None,
     resume: bool = False,
+    logs: Path | None = None,
     **given: Any,
 ) -> tuple["TrainResult", "Network"]:
     """Load ``dataset`` and train on it as ``given`` (None: by data set), with progress.
 
     The run is kept in the file ``checkpoint``, if given, and continued from it if ``resume``.
+    ``logs``, if given, is a folder for TensorBoard.
     """
     from fantastic4 import data
+    from fantastic4.cli.trainbars import shown_training
     from fantastic4.train import Checkpoint, TrainConfig
     from fantastic4.train import train as run_training
 
@@ -201,7 +227,7 @@ def train(
             else f"{checkpoint}, a stopped run, is replaced; --resume would continue it"
         )
     kept = None if checkpoint is None else Checkpoint(checkpoint, resume)
-    with shown_training(out) as progress:
+    with shown_training(out, config, logs) as progress:
         result = run_training(loaded, config, progress, kept)
     return result, result.network()
 
@@ -224,58 +250,40 @@ def summary(result: "TrainResult", network: "Network") -> dict[str, Any]:
     from fantastic4 import cost
 
     metadata = result.metadata()
-    zeros = sum(int((layer.codes == 0).sum()) for layer in network.layers)
+    merged = [
+        sum(plane.astype(np.uint16) << 4 * i for i, plane in enumerate(layer.codes))
+        for layer in network.layers
+    ]
     layers = [
         {
             "layer": f"{layer.in_features}-{layer.out_features}",
-            "weights": layer.codes.size,
-            "zeros": float((layer.codes == 0).mean()),
-            "values": len(np.unique(layer.codes[layer.codes != 0])),
+            "weights": layer.weights,
+            "bits": 4 * layer.planes,
+            "zeros": float(np.mean(codes == 0)),
+            "values": len(np.setdiff1d(codes, 0)),
             "entropy": cost.layer_entropy(layer),
         }
-        for layer in network.layers
+        for layer, codes in zip(network.layers, merged, strict=True)
     ]
     return {
         "dataset": metadata["dataset"],
         "accuracy": metadata["accuracy"],
         "weights": network.weights,
         "entropy": cost.network_entropy(network),
-        "sparsity": zeros / network.weights,
+        "sparsity": sum(int(np.sum(codes == 0)) for codes in merged) / network.weights,
         "layers": layers,
         "training": metadata["training"],
     }
 
 
-class TrainingBars:
-    """Shows each phase of training as a bar with its loss and validation accuracy."""
-
-    def __init__(self, out: Output) -> None:
-        self.out = out
-        self.bar = progress_bar(out.err)
-        self.tasks: dict[str, Any] = {}
-        self.spoken = time.monotonic()
-
-    def batch(self, phase: str, epoch: int, epochs: int, batch: int, batches: int) -> None:
-        """Move the bar of ``phase``."""
-        if phase not in self.tasks:
-            self.tasks[phase] = self.bar.add_task(phase, total=epochs * batches)
-        self.bar.update(self.tasks[phase], completed=(epoch - 1) * batches + batch)
-
-    def epoch(self, phase: str, epoch: int, epochs: int, metrics: dict[str, Any]) -> None:
-        """Show the metrics of an epoch."""
-        text = f"{phase:8} loss {metrics['loss']:.4f}  accuracy {percent(metrics['accuracy'])}"
-        if "entropy" in metrics:
-            text += f"  entropy {metrics['entropy']:.2f}  zeros {percent(metrics['sparsity'])}"
-        self.bar.update(self.tasks[phase], description=text)
-        late = time.monotonic() - self.spoken > LINE_EVERY
-        if epoch == epochs or (late and not self.out.err.is_terminal):
-            self.out.note(f"  epoch {epoch:3}/{epochs}  {text}")
-            self.spoken = time.monotonic()
-
-
-@contextmanager
-def shown_training(out: Output) -> Iterator[TrainingBars]:
-    """Show training while it runs."""
-    bars = TrainingBars(out)
-    with bars.bar:
-        yield bars
+def parse_layers(text: str) -> tuple[int, ...] | str:
+    """Return the numbers in a text like "1,3", or "auto"."""
+    if text == "auto":
+        return text
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise typer.BadParameter(
+            f"must be numbers of layers such as 1,3, or auto, not {text!r}",
+            param_hint="--wide-layers",
+        ) from None

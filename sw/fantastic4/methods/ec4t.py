@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """EC4T: entropy-constrained 4-bit training with four learned basis coefficients."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -8,7 +9,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fantastic4.entropy import CODES, code_cost, decide, probabilities, strength_limit
+from fantastic4.entropy import (
+    CODES,
+    code_cost,
+    decide,
+    information,
+    probabilities,
+    strength_limit,
+)
+from fantastic4.estimate import stored_information
 
 UNIFORM = (1.0, 2.0, 4.0, -8.0)
 """The basis of signed int4, in steps."""
@@ -16,10 +25,19 @@ UNIFORM = (1.0, 2.0, 4.0, -8.0)
 OUTLIERS = 0.001
 """Share of the weights that may lie outside the first codebook."""
 
+OBJECTIVES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "entropy": lambda counts: information(probabilities(counts)),
+    "stored": stored_information,
+}
+"""I_c, the bits of each code, from how many weights each is nearest to."""
+
 
 @dataclass(frozen=True)
 class Ec4t:
-    """Codes by ``argmin_c (w - w_c)² - λ log2 P_c`` with ``λ = γ·δ·λmax``, P_c by nearest centroid.
+    """Codes by ``argmin_c (w - w_c)² + λ I_c`` with ``λ = γ·δ·λmax``.
+
+    I_c is ``-log2 P_c``, P_c by nearest centroid, or with the objective "stored" what the chip's
+    formats take for the code.
 
     With fewer than 15 ``values`` a layer keeps those that most weights take, and the others are
     emptied: few values have short names in the chip's compact formats.
@@ -27,6 +45,7 @@ class Ec4t:
 
     gamma: float
     values: int = CODES - 1
+    objective: str = "entropy"
     allowed: ClassVar[tuple[int, ...]] = tuple(range(CODES))
     """Codes that weights may take."""
 
@@ -42,13 +61,13 @@ class Ec4t:
         return basis
 
     def costs(self, weight: np.ndarray, centroids: np.ndarray, share: float) -> np.ndarray:
-        """Return ``-λ log2 P_c``, float64 (16,); infinite for a code that is not to be used."""
+        """Return ``λ I_c``, float64 (16,); infinite for a code that is not to be used."""
         cost = np.full(CODES, np.inf)
         cost[list(self.allowed)] = 0
         if self.gamma > 0:
-            p = probabilities(decide(centroids, cost).counts(weight))
-            limit = strength_limit(float(weight.min()), float(weight.max()), centroids, p)
-            cost = cost + code_cost(self.gamma * share * limit, p)
+            bits = OBJECTIVES[self.objective](decide(centroids, cost).counts(weight))
+            limit = strength_limit(float(weight.min()), float(weight.max()), centroids, bits)
+            cost = cost + code_cost(self.gamma * share * limit, bits)
         if self.values < CODES - 1:
             used = decide(centroids, cost).counts(weight)[1:]
             cost[1 + np.argsort(-used, kind="stable")[self.values :]] = np.inf

@@ -16,12 +16,14 @@ class Method(Protocol):
         Strength of the entropy term, 0 (nearest centroid) to 1 (an outermost cluster empties).
     values : int
         Most non-zero values a layer may use, 1..15.
+    objective : str
+        What the entropy term counts: one of `fantastic4.methods.OBJECTIVES`.
     """
 
     uses_relevance: ClassVar[bool]
     """Whether `assign` wants to know what each weight contributes to the network's answer."""
 
-    def __init__(self, gamma: float, values: int) -> None: ...
+    def __init__(self, gamma: float, values: int, objective: str = ...) -> None: ...
 
     def init_basis(self, weight: Tensor) -> Tensor:
         """Return the first basis (4,) for ``weight`` (out, in)."""

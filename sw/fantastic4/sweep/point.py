@@ -55,7 +55,7 @@ class Point:
             {
                 "version": [RECORD_VERSION, __version__, layout.VERSION],
                 "dataset": [self.dataset, self.data_digest],
-                "training": asdict(self.training),
+                "training": self.training.plain(),
                 "core": asdict(self.core),
             }
         )
@@ -63,7 +63,7 @@ class Point:
     @property
     def float_key(self) -> str:
         """The same of what decides the float phase: points that share it train it once."""
-        options = asdict(self.training)
+        options = self.training.plain()
         return _digest(
             {
                 "version": [RECORD_VERSION, __version__],
@@ -89,11 +89,6 @@ class Point:
 def _digest(content: dict[str, Any]) -> str:
     text = json.dumps(content, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def plain(training: TrainConfig) -> dict[str, Any]:
-    """Return ``training`` as plain JSON."""
-    return json.loads(json.dumps(asdict(training)))
 
 
 def data_digest(data: DataSet) -> str:

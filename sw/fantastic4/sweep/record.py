@@ -15,7 +15,7 @@ from fantastic4 import cost, golden, modelfile
 from fantastic4.data import DataSet
 from fantastic4.network import Network
 from fantastic4.pack import pack, read_image
-from fantastic4.sweep.point import Point, plain
+from fantastic4.sweep.point import Point
 from fantastic4.train import Checkpoint, Progress, TrainResult, train
 from fantastic4.train.config import FLOAT_OPTIONS
 from fantastic4.version import __version__
@@ -83,7 +83,7 @@ def measure(
             }
             for layer in stored
         ],
-        "training": plain(point.training),
+        "training": point.training.plain(),
         "data_sha256": point.data_digest,
         "model": f"{model.parent.name}/{model.name}",
         "model_bytes": model.stat().st_size,

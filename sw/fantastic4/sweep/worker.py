@@ -85,16 +85,14 @@ class Epochs:
     """Tells the other end of ``connection`` how many epochs are done, earlier ones included."""
 
     def __init__(self, connection: Connection, training: "TrainConfig") -> None:
-        self.connection = connection
-        free = training.float_epochs + training.epochs - training.frozen_epochs
-        self.before = {"float": 0, "entropy": training.float_epochs, "frozen": free}
+        self.connection, self.training = connection, training
 
     def batch(self, phase: str, epoch: int, epochs: int, batch: int, batches: int) -> None:
         """Count nothing: epochs are short."""
 
     def epoch(self, phase: str, epoch: int, epochs: int, metrics: dict[str, float]) -> None:
         """Count an epoch."""
-        self.connection.send(self.before[phase] + epoch)
+        self.connection.send(self.training.epochs_before(phase) + epoch)
 
 
 def attempt(point: "Point", store: Any, data_dir: Path | None, progress: Epochs) -> dict[str, Any]:
@@ -114,8 +112,6 @@ def attempt(point: "Point", store: Any, data_dir: Path | None, progress: Epochs)
 
 def failure(point: "Point", error: str, trace: str | None = None) -> dict[str, Any]:
     """Return the record of a point that failed."""
-    from fantastic4.sweep.point import plain
-
     record = {"key": point.key, "dataset": point.dataset, "config": point.core.name}
-    record |= {"training": plain(point.training), "error": error}
+    record |= {"training": point.training.plain(), "error": error}
     return record if trace is None else record | {"traceback": trace}

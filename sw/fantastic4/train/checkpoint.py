@@ -4,7 +4,6 @@
 import os
 import zlib
 from collections.abc import Collection
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -48,8 +47,8 @@ class Checkpoint:
         """
         self.run = {"version": VERSION, "torch": str(torch.__version__), "data": _fingerprint(data)}
         self.run |= {
-            key: _plain(value)
-            for key, value in asdict(config).items()
+            key: value
+            for key, value in config.plain().items()
             if self.options is None or key in self.options
         }
         if not (self.resume and self.path.exists()):
@@ -83,10 +82,6 @@ class Checkpoint:
     def remove(self) -> None:
         """Delete the file: the run is complete."""
         self.path.unlink(missing_ok=True)
-
-
-def _plain(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value
 
 
 def _fingerprint(data: DataSet) -> str:

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """What decides a training run besides its data."""
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from fantastic4.config import MAX_FEATURES, MAX_LAYERS
 from fantastic4.errors import FantasticError
-from fantastic4.methods import METHODS, Method
+from fantastic4.methods import METHODS, OBJECTIVES, Method
 from fantastic4.model import BASIS_MODES
 from fantastic4.train.defaults import DEFAULTS
 
@@ -49,6 +50,10 @@ class TrainConfig:
         Strength of the entropy term, 0..1; 0 is none.
     values : int
         Non-zero values the weights of a layer may take, 1..15.
+    objective : str
+        What the entropy term counts: "entropy", or "stored", the bits in the chip's formats.
+    wide_layers : tuple of int, or "auto"
+        Layers with weights of 8 bits, counted from 1; "auto" chooses by sensitivity.
     basis : str
         "layer" or "row": how many sets of basis coefficients a layer has.
     float_lr, lr : float
@@ -91,6 +96,8 @@ class TrainConfig:
     method: str = "ec4t"
     gamma: float = 0.1
     values: int = 15
+    objective: str = "entropy"
+    wide_layers: tuple[int, ...] | str = ()
     basis: str = "layer"
     float_lr: float = 2e-3
     lr: float = 1e-3
@@ -117,6 +124,11 @@ class TrainConfig:
             "method": (f"one of {', '.join(METHODS)}", self.method in METHODS),
             "gamma": ("0..1", 0 <= self.gamma <= 1),
             "values": ("1..15", 1 <= self.values <= 15),
+            "objective": (f"one of {', '.join(OBJECTIVES)}", self.objective in OBJECTIVES),
+            "wide_layers": (
+                f"'auto', or layers of 1..{len(self.hidden) + 1}",
+                self.wide_layers == "auto" or self._are_layers(self.wide_layers),
+            ),
             "basis": (f"one of {', '.join(BASIS_MODES)}", self.basis in BASIS_MODES),
             "float_lr": ("more than 0", self.float_lr > 0),
             "lr": ("more than 0", self.lr > 0),
@@ -150,9 +162,24 @@ class TrainConfig:
         chosen = {key: value for key, value in given.items() if value is not None}
         return cls(**(DEFAULTS.get(name, {}) | chosen))
 
+    def plain(self) -> dict[str, Any]:
+        """Return all options as plain JSON."""
+        return json.loads(json.dumps(asdict(self)))
+
     def quantisation(self) -> Method:
         """Return the method of quantisation."""
-        return METHODS[self.method](self.gamma, self.values)
+        return METHODS[self.method](self.gamma, self.values, self.objective)
+
+    def _are_layers(self, numbers: tuple[int, ...] | str) -> bool:
+        return not isinstance(numbers, str) and all(
+            1 <= number <= len(self.hidden) + 1 for number in numbers
+        )
+
+    def epochs_before(self, phase: str) -> int:
+        """Return the epochs before the ``phase`` "float", "entropy" or "frozen"."""
+        if phase == "float":
+            return 0
+        return self.float_epochs + (phase == "frozen") * (self.epochs - self.frozen_epochs)
 
     @property
     def frozen_epochs(self) -> int:

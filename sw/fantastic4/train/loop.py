@@ -3,7 +3,7 @@
 
 import copy
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,6 +16,7 @@ from fantastic4.data.inputs import input_quant
 from fantastic4.data.registry import DataSet
 from fantastic4.entropy import entropy
 from fantastic4.errors import FantasticError
+from fantastic4.estimate import layer_bits
 from fantastic4.lower import snap
 from fantastic4.methods import Method
 from fantastic4.methods.relevance import Relevance
@@ -25,6 +26,7 @@ from fantastic4.train.checkpoint import Checkpoint
 from fantastic4.train.config import TrainConfig
 from fantastic4.train.progress import Progress
 from fantastic4.train.result import TrainResult
+from fantastic4.train.sensitivity import choose_wide
 
 EVAL_BATCH = 5000
 WARM_UP = 0.05
@@ -99,6 +101,7 @@ class _Run:
         self.logits = torch.empty(0)
         self.accuracy_float = 0.0
         self.quantised = False
+        self.wide: Sequence[int] = ()
 
     def train(self) -> TrainResult:
         """Run all phases and evaluate on the test split."""
@@ -124,10 +127,13 @@ class _Run:
             self.logits, self.accuracy_float = state["logits"], state["accuracy_float"]
 
         method = config.quantisation()
-        model.quantise(method)
+        self.wide = self._choose_wide(method) if state is None else state["wide"]
+        model.quantise(method, self.wide)
         self.quantised = True
         groups: list[dict[str, Any]] = [{"params": weights, "peak": config.lr}]
         for layer in model.layers:
+            if layer.wide:
+                continue
             size = float(layer.basis.detach().abs().max())
             groups.append({"params": [layer.basis], "peak": config.basis_lr * size})
         x = model.real(torch.from_numpy(inputs.quant(data.x_train)))
@@ -150,6 +156,14 @@ class _Run:
             accuracy_validation=accuracy_validation,
             history=self.history,
         )
+
+    def _choose_wide(self, method: Method) -> Sequence[int]:
+        """Return the layers that get weights of 8 bits, by the validation examples if "auto"."""
+        given = self.config.wide_layers
+        if not isinstance(given, str):
+            return given
+        x = torch.from_numpy(self.inputs.real(self.data.x_train[self.validation]))
+        return choose_wide(self.model, method, x, self.labels[self.validation])
 
     def _phase(
         self,
@@ -229,6 +243,7 @@ class _Run:
                 "random": self.batches.state(),
                 "history": self.history,
                 "relevance": relevance.means if relevance else [],
+                "wide": list(self.wide),
                 "logits": self.logits,
                 "accuracy_float": self.accuracy_float,
             }
@@ -261,15 +276,21 @@ class _Run:
         return right / len(labels), float(cross_entropy(logits, labels))
 
     def _code_metrics(self) -> dict[str, Any]:
-        """Return entropy (bits a weight) and sparsity of all codes, and of each layer's."""
-        codes = [layer.codes.numpy() for layer in self.model.layers]
-        sizes = [part.size for part in codes]
-        layers = [
-            {"entropy": entropy(part), "sparsity": float((part == 0).mean())} for part in codes
-        ]
+        """Return entropy, estimated stored bits (both a weight) and sparsity, also by layer."""
+        layers = []
+        for layer in self.model.layers:
+            planes = layer.planes()
+            layers.append(
+                {
+                    "entropy": sum(map(entropy, planes)),
+                    "bits": layer_bits(planes),
+                    "sparsity": float((layer.codes == 0).float().mean()),
+                }
+            )
+        sizes = [layer.codes.numel() for layer in self.model.layers]
         means = {
             key: float(np.average([layer[key] for layer in layers], weights=sizes))
-            for key in ("entropy", "sparsity")
+            for key in layers[0]
         }
         return {**means, "layers": layers}
 

@@ -14,7 +14,7 @@ class Progress(Protocol):
     def epoch(self, phase: str, epoch: int, epochs: int, metrics: dict[str, Any]) -> None:
         """Tell loss, validation_loss and validation accuracy (0..1).
 
-        Once weights are quantised also entropy (bits a weight), sparsity (share of zeros), and the
-        same two for each of the ``layers``.
+        Once weights are quantised also entropy and estimated stored bits (both a weight), sparsity
+        (share of zeros), and the same three for each of the ``layers``.
         """
         ...

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What training gives."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from fantastic4.data.inputs import InputScale
@@ -33,7 +33,8 @@ class TrainResult:
 
     def metadata(self) -> dict[str, Any]:
         """Return what a model file keeps about the run, plain JSON."""
-        codes = [layer.codes.numpy() for layer in self.model.layers]
+        layers = self.model.layers
+        planes = [layer.planes() for layer in layers]
         return {
             "dataset": self.dataset,
             "seed": self.config.seed,
@@ -42,9 +43,10 @@ class TrainResult:
                 "quantised": self.accuracy_quantised,
                 "validation": self.accuracy_validation,
             },
-            "entropy": [entropy(part) for part in codes],
-            "density": [float((part != 0).mean()) for part in codes],
-            "training": asdict(self.config) | {"hidden": list(self.config.hidden)},
+            "entropy": [sum(map(entropy, part)) for part in planes],
+            "density": [float((layer.codes.numpy() != 0).mean()) for layer in layers],
+            "wide_layers": [number for number, layer in enumerate(layers, 1) if layer.wide],
+            "training": self.config.plain(),
         }
 
     def network(self) -> Network:
