@@ -124,6 +124,16 @@ def test_without_matplotlib_json_and_csv_are_written(swept, monkeypatch):
     assert not (folder / "sweep.png").exists()
 
 
+def test_objectives_are_compared_and_layers_kept_wide(tmp_path):
+    varied = ("--objective", "entropy,stored", "--wide-layers", "2", "--gamma", "0.3")
+    out, _ = call("digits", *QUICK, *varied, "--seeds", 0, "-o", tmp_path, "--json")
+    report = json.loads(out)
+    assert [row["series"] for row in report["means"]] == ["ec4t", "ec4t stored"]
+    assert [p["training"]["wide_layers"] for p in report["points"]] == [[2], [2]]
+    assert all(p["layers"][1]["entropy"] > 4 for p in report["points"])
+    assert len(list((tmp_path / "float").iterdir())) == 1
+
+
 def test_a_killed_sweep_loses_only_what_was_under_way(tmp_path):
     args = ("digits", *QUICK[:2], "--epochs", 12, "--float-epochs", 1, "--gamma", "0.1,0.2,0.3,0.4")
     args = (*args, "--seeds", "0", "--jobs", 1, "-o", tmp_path, "--json")

@@ -53,6 +53,23 @@ def test_a_method_decides_some_options_itself(digits):
     assert all(point.training.method == point.series for point in found)
 
 
+def test_an_objective_is_a_series_of_its_own(digits):
+    found = grid(
+        digits,
+        FULL,
+        methods=("ec4t", "int4"),
+        objectives=("entropy", "stored"),
+        seeds=(0,),
+        wide_layers=(1,),
+    )
+    assert [(p.series, p.training.method, p.training.objective) for p in found] == [
+        ("ec4t", "ec4t", "entropy"),
+        ("ec4t stored", "ec4t", "stored"),
+        ("int4", "int4", "entropy"),
+    ]
+    assert {p.training.wide_layers for p in found} == {(1,)}
+
+
 def test_the_key_is_that_of_everything_that_decides_the_record(digits):
     (one,) = grid(digits, FULL, seeds=(0,))
     assert one.key == replace(one).key == replace(one, series="other", source="x.csv").key

@@ -202,6 +202,19 @@ def chosen_data(name: str | None, file: Path | None) -> str:
     return name or str(file)
 
 
+def parse_layers(text: str) -> tuple[int, ...] | str:
+    """Return the numbers in a text like "1,3", or "auto"."""
+    if text == "auto":
+        return text
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise typer.BadParameter(
+            f"must be numbers of layers such as 1,3, or auto, not {text!r}",
+            param_hint="--wide-layers",
+        ) from None
+
+
 def parse_widths(text: str) -> tuple[int, ...]:
     """Return the widths in ``text``, such as "300,100"; an empty text is no hidden layer."""
     try:

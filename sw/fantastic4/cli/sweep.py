@@ -14,6 +14,7 @@ from fantastic4.cli.common import (
     Json,
     Output,
     listing,
+    parse_layers,
     parse_widths,
     percent,
 )
@@ -63,6 +64,17 @@ def command(
     method: Annotated[
         str, typer.Option(help="Methods: ec4t, ec2t, ecqx, int4.", metavar="NAME,…")
     ] = "ec4t",
+    objective: Annotated[
+        str, typer.Option(help="What entropy terms count: entropy, stored.", metavar="NAME,…")
+    ] = "entropy",
+    wide_layers: Annotated[
+        str | None,
+        typer.Option(
+            help="Layers with 8-bit weights, such as 1,3; auto: the most sensitive ones.",
+            metavar="N,N,…|auto",
+            show_default="none",
+        ),
+    ] = None,
     epochs: Annotated[
         int | None,
         typer.Option(min=1, help="Epochs with 4-bit weights.", show_default="by data set"),
@@ -132,10 +144,12 @@ def command(
             core,
             source=dataset,
             methods=names(method),
+            objectives=names(objective),
             hidden=widths,
             gammas=gammas,
             values=counts,
             seeds=numbers,
+            wide_layers=None if wide_layers is None else parse_layers(wide_layers),
             epochs=epochs,
             float_epochs=float_epochs,
         )
@@ -161,7 +175,8 @@ def check_use(ctx: typer.Context, dataset: str | None, preset: Preset | None) ->
         raise typer.BadParameter("name either a data set or a --preset")
     apart = ("only", "docs")
     if preset is not None:
-        apart = ("gamma", "values", "hidden", "seeds", "method", "epochs", "float_epochs", "config")
+        apart = ("gamma", "values", "hidden", "seeds", "method", "objective", "wide_layers")
+        apart += ("epochs", "float_epochs", "config")
     for name in apart:
         source = ctx.get_parameter_source(name)
         if source is not None and source.name == "COMMANDLINE":

@@ -17,6 +17,7 @@ from fantastic4.cli.common import (
     chosen_data,
     facts,
     listing,
+    parse_layers,
     parse_widths,
     percent,
     write_json,
@@ -274,16 +275,3 @@ def summary(result: "TrainResult", network: "Network") -> dict[str, Any]:
         "layers": layers,
         "training": metadata["training"],
     }
-
-
-def parse_layers(text: str) -> tuple[int, ...] | str:
-    """Return the numbers in a text like "1,3", or "auto"."""
-    if text == "auto":
-        return text
-    try:
-        return tuple(int(part) for part in text.split(","))
-    except ValueError:
-        raise typer.BadParameter(
-            f"must be numbers of layers such as 1,3, or auto, not {text!r}",
-            param_hint="--wide-layers",
-        ) from None

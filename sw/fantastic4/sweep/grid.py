@@ -18,6 +18,7 @@ def grid(
     *,
     source: str | None = None,
     methods: Sequence[str] = ("ec4t",),
+    objectives: Sequence[str] = ("entropy",),
     hidden: Sequence[tuple[int, ...] | None] = (None,),
     gammas: Sequence[float | None] = (None,),
     values: Sequence[int | None] = (None,),
@@ -30,6 +31,8 @@ def grid(
     ----------
     source : str, optional
         What loads ``data``, if not its name.
+    objectives : sequence of str
+        Of the entropy term; with another than "entropy" a method is a series of its own.
     hidden, gammas, values : sequence
         None is the default of the data set.
     given
@@ -42,10 +45,12 @@ def grid(
     """
     digest = data_digest(data)
     points = []
-    for method, widths, gamma, count, seed in product(methods, hidden, gammas, values, seeds):
-        varied = {"hidden": widths, "gamma": gamma, "values": count, "seed": seed}
-        training = training_config(data.name, method, **given, **varied)
-        points.append(Point(data.name, source or data.name, digest, training, core, method))
+    series = product(methods, objectives)
+    for (method, objective), *options in product(series, hidden, gammas, values, seeds):
+        varied = dict(zip(("hidden", "gamma", "values", "seed"), options, strict=True))
+        training = training_config(data.name, method, objective=objective, **given, **varied)
+        name = method if training.objective == "entropy" else f"{method} {training.objective}"
+        points.append(Point(data.name, source or data.name, digest, training, core, name))
     return unique(points)
 
 

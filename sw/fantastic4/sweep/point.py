@@ -18,7 +18,10 @@ from fantastic4.version import __version__
 RECORD_VERSION = 1
 """Grows with a change of what is measured, so that older records are measured again."""
 
-FIXED: dict[str, dict[str, Any]] = {"int4": {"gamma": 0.0}, "ec2t": {"values": 2}}
+FIXED: dict[str, dict[str, Any]] = {
+    "int4": {"gamma": 0.0, "objective": "entropy"},
+    "ec2t": {"values": 2},
+}
 """Options that a method decides by itself: a grid has one point for all their values."""
 
 

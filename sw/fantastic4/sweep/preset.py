@@ -42,6 +42,7 @@ class Curve:
     method: str
     gammas: tuple[float, ...] = (0.0,)
     values: tuple[int, ...] = (15,)
+    objective: str = "entropy"
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,7 @@ def task_points(task: Task, data: DataSet) -> list[Point]:
             data,
             core,
             methods=(curve.method,),
+            objectives=(curve.objective,),
             hidden=(task.hidden,),
             gammas=curve.gammas,
             values=curve.values,
