@@ -36,7 +36,7 @@ compiled = [
 
 CORES = {
     "four_by_two": CoreConfig("four_by_two", 4, 2, 4096, 512, 512, 80, 80, 1, 4),
-    "lanes16": CoreConfig("lanes16", 16, 3, 16384, 2048, 2048, 72, 72, 4),
+    "lanes16": CoreConfig("lanes16", 16, 3, 16384, 2048, 4096, 72, 72, 4),
     "lanes64": CoreConfig("lanes64", 64, 2, 8192, 2048, 2048, 20, 20, 4),
 }
 

@@ -177,6 +177,7 @@ def test_interrupt_ends_training_with_130(tmp_path):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # as in a terminal
     ) as process:
         assert process.stdout is not None
         assert process.stderr is not None

@@ -89,17 +89,6 @@ def test_default_digits(digits):
     assert agreement >= 0.999
 
 
-@pytest.mark.slow
-def test_default_mnist(data_dir):
-    task = data.load("mnist", data_dir)
-    result = train(task, TrainConfig.for_dataset("mnist"))
-    accuracy, agreement = compare(result, task)
-    assert result.accuracy_quantised >= 0.98
-    assert accuracy >= 0.98
-    assert agreement >= 0.999
-    assert result.history[-1]["entropy"] < 1.3
-
-
 def test_part_of_mnist(data_dir):
     task = data.load("mnist", data_dir)
     part = DataSet(
