@@ -18,6 +18,7 @@ from fantastic4.methods.relevance import Relevance
 from fantastic4.norm import MOMENTUM, Norm
 from fantastic4.quant import (
     ACT_MAX,
+    by_numpy,
     codebook,
     dequantise,
     dequantise_wide,
@@ -65,7 +66,7 @@ class Layer(nn.Module):
         if self.last:
             return z
         if self.training and not self.norm.frozen:
-            self._observe(z.detach().numpy())
+            self._observe(z.detach())
         return quantise_activation(z, self.act_scale) if self.quantised else torch.relu(z)
 
     def weights(self) -> Tensor:
@@ -77,19 +78,20 @@ class Layer(nn.Module):
 
     def planes(self) -> np.ndarray:
         """Return the codes plane by plane, uint8 (planes, out, in) in 0..15."""
-        codes = self.codes.numpy()
+        codes = self.codes.cpu().numpy()
         return np.stack([codes & 15, codes >> 4]) if self.wide else codes[None].copy()
 
     def quantise(self, method: Method, wide: bool) -> None:
         """Go from float32 to a first basis, of 8-bit weights if ``wide``."""
         self.wide = wide
-        basis = int8.init_basis(self.weight) if wide else method.init_basis(self.weight)
-        self.basis = nn.Parameter(basis, requires_grad=not wide)
+        weight = self.weight.detach().cpu()
+        basis = int8.init_basis(weight) if wide else method.init_basis(weight)
+        self.basis = nn.Parameter(basis.to(self.weight.device), requires_grad=not wide)
         self.quantised = True
 
     def assign(self, method: Method, renew: bool, relevance: np.ndarray | None) -> None:
         """Give every weight its code anew; of a wide layer, by a new step if ``renew``."""
-        weight = self.weight.detach().numpy()
+        weight = self.weight.detach().cpu().numpy()
         if self.wide:
             if renew:
                 self.basis.data.copy_(int8.init_basis(self.weight))
@@ -101,10 +103,14 @@ class Layer(nn.Module):
             codes = method.assign(weight, centroids, self.cost, relevance)
         self.codes.copy_(torch.from_numpy(codes))
 
-    def _observe(self, z: np.ndarray) -> None:
+    def _observe(self, z: Tensor) -> None:
         """Let 255 steps follow the highest activations but for the share above ``PEAK``."""
-        place = min(z.size - 1, round(z.size * PEAK))
-        scale = max(float(np.partition(z.ravel(), place)[place]) / ACT_MAX, 1e-8)
+        place = min(z.numel() - 1, round(z.numel() * PEAK))
+        if by_numpy(z):
+            peak = float(np.partition(z.numpy().ravel(), place)[place])
+        else:
+            peak = float(z.flatten().kthvalue(place + 1).values)
+        scale = max(peak / ACT_MAX, 1e-8)
         old = float(self.act_scale)
         self.act_scale.fill_(old + MOMENTUM * (scale - old) if old else scale)
 
@@ -187,7 +193,7 @@ class Mlp(nn.Module):
         """Move every basis to the nearest that ``method`` allows."""
         for layer in self.layers:
             if not layer.wide:
-                layer.basis.data.copy_(method.settle(layer.basis.data))
+                layer.basis.data.copy_(method.settle(layer.basis.data.cpu()))
 
     def freeze(self) -> None:
         """Fix the statistics of norms and activations: training then sees what will be run."""

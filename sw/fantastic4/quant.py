@@ -26,7 +26,7 @@ BLOCK = 1 << 15
 
 def codebook(basis: Tensor) -> Tensor:
     """Return all subset sums of ``basis`` (4,) or (8,), in the order of codes; no gradient."""
-    values = basis.detach().numpy()
+    values = basis.detach().cpu().numpy()
     bits = BITS if len(values) == BASIS_COUNT else WIDE_BITS
     return torch.from_numpy(bits.astype(values.dtype) @ values)
 
@@ -36,7 +36,7 @@ class _Dequantise(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, weight: Tensor, basis: Tensor, codes: Tensor) -> Tensor:
-        weights = look_up(codebook(basis), codes)
+        weights = look_up(codebook(basis).to(codes.device), codes)
         ctx.save_for_backward(weights, codes)
         return weights
 
@@ -44,6 +44,8 @@ class _Dequantise(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None]:
         gradient = gradients[0].contiguous()
         weights, codes = ctx.saved_tensors
+        if not by_numpy(gradient):
+            return *_gradients(weights, codes, gradient), None
         to_weight, to_basis = torch.empty_like(gradient), np.zeros(BASIS_COUNT)
         flat = [part.view(-1).numpy() for part in (weights, codes, gradient, to_weight)]
         largest = max(flat[0].max(), -flat[0].min()) or 1.0
@@ -51,6 +53,19 @@ class _Dequantise(torch.autograd.Function):
             w, c, g, out = (part[start : start + BLOCK] for part in flat)
             to_basis += _block(w, c, g, out, largest)
         return to_weight, torch.tensor(to_basis, dtype=gradient.dtype), None
+
+
+def by_numpy(tensor: Tensor) -> bool:
+    """Return whether NumPy, faster where memory is what it takes, computes on ``tensor``."""
+    return tensor.device.type == "cpu"
+
+
+def _gradients(weights: Tensor, codes: Tensor, gradient: Tensor) -> tuple[Tensor, Tensor]:
+    """Return ∂L/∂W and ∂L/∂ω as PyTorch computes them, on any device."""
+    largest = weights.abs().max()
+    scale = weights.abs() / torch.where(largest > 0, largest, 1.0) + (codes == 0)
+    sums = [(gradient * (codes >> i & 1)).sum() for i in range(BASIS_COUNT)]
+    return scale * gradient, torch.stack(sums)
 
 
 def _block(
@@ -84,7 +99,7 @@ def look_up(table: Tensor, codes: Tensor) -> Tensor:
     flat = codes.reshape(-1)
     if table.dtype != torch.float32 or len(table) != CODES or flat.numel() % 2:
         return table.index_select(0, flat.int()).view(codes.shape)
-    pairs = torch.zeros(CODES, 256, 2)  # by second code, first code
+    pairs = torch.zeros(CODES, 256, 2, device=table.device)  # by second code, first code
     pairs[:, :CODES, 0] = table
     pairs[:, :CODES, 1] = table[:, None]
     by_pair = pairs.view(torch.float64).flatten()
@@ -117,7 +132,7 @@ class _DequantiseWide(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, weight: Tensor, basis: Tensor, codes: Tensor) -> Tensor:
-        return look_up(codebook(basis), codes)
+        return look_up(codebook(basis).to(codes.device), codes)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:

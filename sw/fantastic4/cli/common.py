@@ -266,6 +266,10 @@ Label = Annotated[
         show_default="the last column",
     ),
 ]
+Device = Annotated[
+    str,
+    typer.Option(help="Where to train: cpu, cuda, cuda:1; auto: a GPU if there is one."),
+]
 Hidden = Annotated[
     str | None,
     typer.Option(

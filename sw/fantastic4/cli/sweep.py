@@ -11,6 +11,7 @@ import typer
 from fantastic4.cli.common import (
     ConfigName,
     DataDir,
+    Device,
     Json,
     Output,
     listing,
@@ -82,6 +83,7 @@ def command(
     float_epochs: Annotated[
         int | None, typer.Option(min=1, help="Epochs before them.", show_default="by data set")
     ] = None,
+    device: Device = "auto",
     config: ConfigName = "full",
     preset: Annotated[
         Preset | None, typer.Option(help="Instead of a data set: the networks of docs/results.md.")
@@ -132,12 +134,14 @@ def command(
     from fantastic4.sweep.grid import grid
     from fantastic4.sweep.outputs import write
     from fantastic4.sweep.store import Store
+    from fantastic4.train import find_device
 
+    device = find_device(device)
     out = Output(as_json)
     chosen = presets.tasks(names(only)) if preset else []
     points: list[Point] = []
     for task in chosen:
-        points += presets.task_points(task, load(out, task.dataset, data_dir))
+        points += presets.task_points(task, load(out, task.dataset, data_dir), device)
     if dataset is not None:
         points = grid(
             load(out, dataset, data_dir),
@@ -152,6 +156,7 @@ def command(
             wide_layers=None if wide_layers is None else parse_layers(wide_layers),
             epochs=epochs,
             float_epochs=float_epochs,
+            device=device,
         )
     folder = output or Path("build/sweep") / Path(dataset or str(preset)).stem
     jobs = min(jobs or runner.cores(), len(points))

@@ -10,6 +10,7 @@ import typer
 from fantastic4.cli.common import (
     DataDir,
     DataFile,
+    Device,
     Hidden,
     Json,
     Label,
@@ -132,6 +133,7 @@ def command(
             help="Continue a run that was stopped, from DIR/checkpoint.pt if it is there.",
         ),
     ] = False,
+    device: Device = "auto",
     tensorboard: Annotated[
         bool, typer.Option("--tensorboard", help="Log every epoch for TensorBoard, in DIR/logs.")
     ] = False,
@@ -173,6 +175,7 @@ def command(
         distill=distill,
         basis=basis.value,
         seed=seed,
+        device=device,
     )
     model = save(result, network, folder)
     record: dict[str, Any] = {**summary(result, network), "model": str(model)}
@@ -211,15 +214,17 @@ def train(
     """
     from fantastic4 import data
     from fantastic4.cli.trainbars import shown_training
-    from fantastic4.train import Checkpoint, TrainConfig
+    from fantastic4.train import Checkpoint, TrainConfig, find_device
     from fantastic4.train import train as run_training
 
-    config = TrainConfig.for_dataset(dataset, **given)
+    device = find_device(given.pop("device", "auto"))
+    config = TrainConfig.for_dataset(dataset, device=device, **given)
     with out.downloads() as progress:
         loaded = data.load(dataset, data_dir, progress=progress, label=label)
     shape = "-".join(str(n) for n in (loaded.features, *config.hidden, len(loaded.classes)))
     out.note(
         f"training {shape} by {config.method} on {len(loaded.x_train):,} examples of {dataset}"
+        + ("" if device == "cpu" else f", on {device}")
     )
     if checkpoint and checkpoint.exists():
         out.note(

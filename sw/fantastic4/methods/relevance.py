@@ -57,4 +57,4 @@ class Relevance:
     def of(self, number: int) -> np.ndarray:
         """Return the relevance of the weights of layer ``number``, from 0, in 0..1."""
         mean = self.means[number]
-        return (mean / mean.max().clamp(min=torch.finfo(mean.dtype).tiny)).numpy()
+        return (mean / mean.max().clamp(min=torch.finfo(mean.dtype).tiny)).cpu().numpy()

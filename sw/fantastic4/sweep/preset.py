@@ -93,7 +93,7 @@ def tasks(only: Sequence[str]) -> list[Task]:
     return [task for task in RESULTS if not only or task.dataset in only]
 
 
-def task_points(task: Task, data: DataSet) -> list[Point]:
+def task_points(task: Task, data: DataSet, device: str = "cpu") -> list[Point]:
     """Return the points of ``task``: the baseline in float, and all curves.
 
     The baseline is trained in float for as many epochs as the others have in all.
@@ -104,7 +104,7 @@ def task_points(task: Task, data: DataSet) -> list[Point]:
         usual = training_config(task.dataset, "ec4t", hidden=task.hidden, seed=seed)
         epochs = {"float_epochs": usual.float_epochs + usual.epochs, "epochs": 1}
         baseline = training_config(
-            task.dataset, "ec4t", hidden=task.hidden, seed=seed, gamma=0.0, **epochs
+            task.dataset, "ec4t", hidden=task.hidden, seed=seed, gamma=0.0, device=device, **epochs
         )
         points.append(Point(task.dataset, task.dataset, digest, baseline, core, FLOAT))
     for curve in task.curves:
@@ -117,5 +117,6 @@ def task_points(task: Task, data: DataSet) -> list[Point]:
             gammas=curve.gammas,
             values=curve.values,
             seeds=SEEDS,
+            device=device,
         )
     return unique(points)

@@ -88,7 +88,7 @@ def measure(
         "model": f"{model.parent.name}/{model.name}",
         "model_bytes": model.stat().st_size,
         "seconds": round(seconds, 2),
-        "platform": machine(),
+        "platform": machine(point.training.device),
     }
 
 
@@ -102,13 +102,13 @@ def _on_golden(result: TrainResult, network: Network, data: DataSet) -> tuple[fl
     return float(np.mean(best == data.y_test)), float(np.mean(best == theirs))
 
 
-def machine() -> dict[str, Any]:
+def machine(device: str) -> dict[str, Any]:
     """Return what a record was made on, and with which versions."""
     return {
         "system": f"{platform.system()} {platform.machine()}",
         "processor": _processor(),
         "cores": os.cpu_count(),
-        "device": "cpu",  # the trainer knows no other
+        "device": device if device == "cpu" else torch.cuda.get_device_name(device),
         "python": platform.python_version(),
         "torch": version("torch"),
         "numpy": np.__version__,

@@ -3,9 +3,18 @@
 
 from fantastic4.train.checkpoint import Checkpoint
 from fantastic4.train.config import TrainConfig
+from fantastic4.train.device import find_device
 from fantastic4.train.loop import train
 from fantastic4.train.progress import Progress
 from fantastic4.train.result import TrainResult
 from fantastic4.train.tensorboard import TensorBoardLog
 
-__all__ = ["Checkpoint", "Progress", "TensorBoardLog", "TrainConfig", "TrainResult", "train"]
+__all__ = [
+    "Checkpoint",
+    "Progress",
+    "TensorBoardLog",
+    "TrainConfig",
+    "TrainResult",
+    "find_device",
+    "train",
+]

@@ -51,7 +51,7 @@ class Batches:
     def thin(self, y: Tensor) -> Tensor:
         """Return hidden activations (batch, features) with some dropped, the others scaled up."""
         share = self.config.hidden_dropout
-        kept = torch.from_numpy(self._kept(tuple(y.shape), share))
+        kept = torch.from_numpy(self._kept(tuple(y.shape), share)).to(y.device)
         return y * (kept / (1 - share))
 
     def _kept(self, shape: tuple[int, ...], dropout: float) -> np.ndarray:

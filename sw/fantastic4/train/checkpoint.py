@@ -54,7 +54,7 @@ class Checkpoint:
         if not (self.resume and self.path.exists()):
             return None
         try:
-            known = torch.load(self.path, weights_only=True)
+            known = torch.load(self.path, "cpu", weights_only=True)
             run, state = known["run"], known["state"]
         except Exception as error:
             raise FantasticError(

@@ -2,6 +2,7 @@
 """What decides a training run besides its data."""
 
 import json
+import re
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -26,6 +27,7 @@ FLOAT_OPTIONS = (
     "validation",
     "seed",
     "threads",
+    "device",
 )
 """The options that decide the float phase."""
 
@@ -82,6 +84,8 @@ class TrainConfig:
         Decides the run, with the same machine and threads, to the last bit.
     threads : int
         Processor threads. More than one seldom pays at these sizes, and changes the last bits.
+    device : str
+        What PyTorch computes on: "cpu", or a GPU, "cuda" or "cuda:1". Changes the last bits too.
 
     Raises
     ------
@@ -113,6 +117,7 @@ class TrainConfig:
     validation: float = 0.1
     seed: int = 0
     threads: int = 1
+    device: str = "cpu"
 
     def __post_init__(self) -> None:
         sizes = all(1 <= size <= MAX_FEATURES for size in self.hidden)
@@ -147,6 +152,7 @@ class TrainConfig:
             "validation": ("more than 0 and less than 1", 0 < self.validation < 1),
             "seed": ("0 or more", self.seed >= 0),
             "threads": ("at least 1", self.threads >= 1),
+            "device": ("cpu, cuda or cuda:N", _is_device(self.device)),
         }
         for name, (rule, holds) in rules.items():
             if not holds:
@@ -185,3 +191,7 @@ class TrainConfig:
     def frozen_epochs(self) -> int:
         """Epochs with frozen codes; at least one epoch is not."""
         return min(round(self.epochs * self.frozen_share), self.epochs - 1)
+
+
+def _is_device(name: str) -> bool:
+    return re.fullmatch(r"cpu|cuda(:\d+)?", name) is not None

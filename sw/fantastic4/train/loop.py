@@ -24,6 +24,7 @@ from fantastic4.model import Mlp
 from fantastic4.train.batches import Batches
 from fantastic4.train.checkpoint import Checkpoint
 from fantastic4.train.config import TrainConfig
+from fantastic4.train.device import find_device
 from fantastic4.train.progress import Progress
 from fantastic4.train.result import TrainResult
 from fantastic4.train.sensitivity import choose_wide
@@ -95,7 +96,8 @@ class _Run:
         self.batches = Batches(training, config)
         sizes = (data.features, *config.hidden, len(data.classes))
         scale, zero_point = self.inputs.scale, self.inputs.zero_point
-        self.model = Mlp(sizes, config.basis, scale, zero_point, generator)
+        self.device = find_device(config.device)
+        self.model = Mlp(sizes, config.basis, scale, zero_point, generator).to(self.device)
         self.labels = torch.from_numpy(data.y_train)
         self.history: list[dict[str, Any]] = []
         self.logits = torch.empty(0)
@@ -139,6 +141,7 @@ class _Run:
         x = model.real(torch.from_numpy(inputs.quant(data.x_train)))
         targets = smooth + config.distill * (torch.softmax(self.logits, 1).numpy() - smooth)
         accuracy_validation = self._phase(x, targets, groups, method, state)
+        model.to("cpu")
         snap(model)
         x = model.real(torch.from_numpy(inputs.quant(data.x_test)))
         accuracy_quantised, _ = self._evaluate(x, y_test)
@@ -163,7 +166,8 @@ class _Run:
         if not isinstance(given, str):
             return given
         x = torch.from_numpy(self.inputs.real(self.data.x_train[self.validation]))
-        return choose_wide(self.model, method, x, self.labels[self.validation])
+        labels = self.labels[self.validation].to(self.device)
+        return choose_wide(self.model, method, x.to(self.device), labels)
 
     def _phase(
         self,
@@ -192,7 +196,7 @@ class _Run:
             self.batches.restore(state["random"])
             self.history = state["history"]
             if relevance:
-                relevance.means = state["relevance"]
+                relevance.means = [mean.to(self.device) for mean in state["relevance"]]
         for epoch in range(first, epochs):
             frozen = epoch >= free
             if frozen:
@@ -200,19 +204,20 @@ class _Run:
             name = "frozen" if frozen else "entropy" if method else "float"
             number = (epoch - free + 1, epochs - free) if frozen else (epoch + 1, free)
             model.train()
-            total = torch.zeros(())
+            total = torch.zeros((), device=self.device)
             for batch, (some, wanted) in enumerate(self.batches.epoch(x.numpy(), targets), 1):
                 rate = _rate((epoch * count + batch - 1) / (epochs * count))
                 for group in optimiser.param_groups:
                     group["lr"] = rate * group["peak"]
-                inputs = torch.from_numpy(some)
-                total += self._step(inputs, torch.from_numpy(wanted), optimiser)
+                inputs = torch.from_numpy(some).to(self.device)
+                targets_of = torch.from_numpy(wanted).to(self.device)
+                total += self._step(inputs, targets_of, optimiser)
                 if method:
                     model.settle(method)
                 if method and not frozen:
                     renew = batch % RENEWAL == 1
                     if renew and relevance:
-                        relevance.update(model, inputs, torch.from_numpy(wanted.argmax(1)))
+                        relevance.update(model, inputs, targets_of.argmax(1))
                     model.assign(method, renew, relevance)
                 if self.progress:
                     self.progress.batch(name, *number, batch, count)
@@ -267,7 +272,8 @@ class _Run:
     def _logits(self, x: Tensor) -> Tensor:
         """Return the logits (n, classes) of real inputs ``x`` (n, features)."""
         self.model.eval()
-        return torch.cat([self.model(part) for part in x.split(EVAL_BATCH)])
+        device = self.model.layers[0].weight.device
+        return torch.cat([self.model(part.to(device)).cpu() for part in x.split(EVAL_BATCH)])
 
     def _evaluate(self, x: Tensor, labels: Tensor) -> tuple[float, float]:
         """Return accuracy (0..1) and mean loss."""
