@@ -35,7 +35,7 @@ _KINDS = {
         "multipliers": ("MULT18X18D",),
     },
     "xc7": {
-        "luts": ("LUT1", "LUT2", "LUT3", "LUT4", "LUT5", "LUT6", "INV"),
+        "luts": ("LUT1", "LUT2", "LUT3", "LUT4", "LUT5", "LUT6", "LUT6_2", "INV"),
         "carries": ("CARRY4",),
         "ffs": ("FDRE", "FDSE", "FDCE", "FDPE"),
         "lut_rams": ("RAM32M", "RAM64M", "RAM32X1D", "RAM64X1D", "RAM16X1D"),
@@ -86,7 +86,7 @@ def synthesise(component: wiring.Component, target: str) -> Cells:
     script = f"read_verilog top.v; scratchpad -set abc9.D {PERIOD_PS}; "
     script += TARGETS[target].format(top="top") + "; tee -q -o cells.json stat -json"
     with tempfile.TemporaryDirectory(prefix="fantastic4-") as folder:
-        Path(folder, "top.v").write_text(convert(component, "top"))
+        Path(folder, "top.v").write_text(convert(component, "top", target))
         # A relative path: the WebAssembly build does not see absolute ones everywhere.
         done = subprocess.run(
             [find_yosys(), "-q", "-p", script], cwd=folder, capture_output=True, text=True

@@ -6,26 +6,16 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from fantastic4.config import CoreConfig
+from fantastic4_hw.devices import masked_sum
 from fantastic4_hw.shapes import activations
-
-
-def masked_pair(m: Module, x: Value, mask_x: Value, y: Value, mask_y: Value, name: str) -> Signal:
-    """Return ``(x & mask_x) + (y & mask_y)``, one clock later.
-
-    The first level of a tree, kept apart because it is the one place where a mask meets an
-    activation: an implementation with primitives of a device can take its place.
-    """
-    left, right = (value & mask.replicate(len(value)) for value, mask in ((x, mask_x), (y, mask_y)))
-    total = Signal(len(x) + 1, name=name)
-    m.d.sync += total.eq(left + right)
-    return total
 
 
 class MaskedTree(wiring.Component):
     """Sum of the activations whose mask bit is set.
 
-    A register follows every adder, so that each level is one carry chain. Cannot stall; takes a
-    chunk a clock.
+    A register follows every adder, so that each level is one carry chain; in the first one a family
+    of FPGAs may fold the masks into it (`fantastic4_hw.devices`). Cannot stall; takes a chunk a
+    clock.
 
     Parameters
     ----------
@@ -63,10 +53,12 @@ class MaskedTree(wiring.Component):
         if len(acts) % 2:
             acts.append(Const(0, 8))
             masks.append(Const(0, 1))
-        level: list[Value] = [
-            masked_pair(m, acts[j], masks[j], acts[j + 1], masks[j + 1], f"sum_0_{j // 2}")
-            for j in range(0, len(acts), 2)
-        ]
+        level: list[Value] = []
+        for j in range(0, len(acts), 2):
+            total = Signal(9, name=f"sum_0_{j // 2}")
+            pair = masked_sum(m, acts[j], masks[j], acts[j + 1], masks[j + 1], platform)
+            m.d.sync += total.eq(pair)
+            level.append(total)
         depth = 1
         while len(level) > 1:
             above: list[Value] = []

@@ -15,6 +15,7 @@ from fantastic4.version import __version__
 from fantastic4_hw.activations import ActivationMemory
 from fantastic4_hw.array import Array
 from fantastic4_hw.core import Core
+from fantastic4_hw.devices import Family
 from fantastic4_hw.memories import WeightBank
 from fantastic4_hw.multiply import Multiply
 from fantastic4_hw.ports import StreamCore, ports_of
@@ -27,9 +28,15 @@ _ELEMENT = re.compile(r"\\\S*\[\d+\]\S* ")
 """Name of an array's element, such as ``\\acts[0]``: logic synthesis mistakes it for bit 0."""
 
 
-def convert(component: wiring.Component, name: str = TOP) -> str:
-    """Return the Verilog of ``component``: module ``name``, ports ``clk``, ``rst`` and its own."""
-    text = verilog.convert(component, name=name, emit_src=False, strip_internal_attrs=True)
+def convert(component: wiring.Component, name: str = TOP, family: str = "generic") -> str:
+    """Return the Verilog of ``component``: module ``name``, ports ``clk``, ``rst`` and its own.
+
+    With another ``family`` than "generic" it has cells that only that family of FPGAs has.
+    """
+    platform: Any = Family(family)
+    text = verilog.convert(
+        component, name=name, platform=platform, emit_src=False, strip_internal_attrs=True
+    )
     return _ELEMENT.sub(lambda match: re.sub(r"\[(\d+)\]", r"_\1", match[0]), text)
 
 
@@ -90,12 +97,13 @@ def memory_bits(cfg: CoreConfig) -> dict[str, int]:
     }
 
 
-def write_verilog(cfg: CoreConfig, out_dir: Path) -> Path:
+def write_verilog(cfg: CoreConfig, out_dir: Path, family: str = "generic") -> Path:
     """Write ``fantastic4_<config>.v`` and ``.json`` into ``out_dir``; return the Verilog's path."""
     out_dir.mkdir(parents=True, exist_ok=True)
     path = out_dir / f"fantastic4_{cfg.name}.v"
-    path.write_text(convert(StreamCore(cfg)))
-    path.with_suffix(".json").write_text(json.dumps(describe(cfg), indent=2) + "\n")
+    path.write_text(convert(StreamCore(cfg), family=family))
+    record = describe(cfg) | {"family": family}
+    path.with_suffix(".json").write_text(json.dumps(record, indent=2) + "\n")
     return path
 
 

@@ -44,11 +44,11 @@ def state(result):
     return result.model.state_dict()
 
 
-@pytest.mark.parametrize(("method", "wide"), [("ec4t", ()), ("ecqx", ()), ("ec4t", "auto")])
+@pytest.mark.parametrize(("method", "wide"), [("ec4t", ()), ("ecqx", (1,)), ("ec4t", "auto")])
 @pytest.mark.parametrize("epoch", [1, 2, 4, 6, 8])
 def test_resumed_is_uninterrupted(digits, tmp_path, epoch, method, wide, monkeypatch):
     monkeypatch.setattr("fantastic4.train.sensitivity.SHARE", 1.0)
-    config = replace(QUICK, method=method, wide_layers=wide)
+    config = replace(QUICK, method=method, wide_layers=wide, live_teacher=wide != ())
     whole = train(digits, config)
     path = tmp_path / "run" / "checkpoint.pt"
     with pytest.raises(Stop):
@@ -111,6 +111,7 @@ OTHERS = {
     "basis_lr": 2e-3,
     "distill": 0.0,
     "objective": "stored",
+    "live_teacher": True,
     "wide_layers": (2,),
 }
 

@@ -76,6 +76,9 @@ class TrainConfig:
         α of the Beta distribution by which pairs of examples are mixed; 0 mixes none.
     distill : float
         Share of the quantised network's targets that comes from the float network.
+    live_teacher : bool
+        Whether the float network answers for the very inputs of each batch, with all that was
+        done to them, or once for the examples as they are. Costs a forward pass a step.
     smoothing : float
         Share of a label's weight spread over all classes.
     validation : float
@@ -113,6 +116,7 @@ class TrainConfig:
     noise: float = 0.0
     mixup: float = 0.0
     distill: float = 0.0
+    live_teacher: bool = False
     smoothing: float = 0.1
     validation: float = 0.1
     seed: int = 0

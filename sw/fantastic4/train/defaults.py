@@ -37,6 +37,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "noise": 0.3,
         "mixup": 0.4,
         "distill": 0.8,
+        "live_teacher": True,
     },
     "har": {
         "hidden": (128, 64),

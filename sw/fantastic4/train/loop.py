@@ -104,6 +104,7 @@ class _Run:
         self.accuracy_float = 0.0
         self.quantised = False
         self.wide: Sequence[int] = ()
+        self.teacher: Mlp | None = None
 
     def train(self) -> TrainResult:
         """Run all phases and evaluate on the test split."""
@@ -130,6 +131,7 @@ class _Run:
 
         method = config.quantisation()
         self.wide = self._choose_wide(method) if state is None else state["wide"]
+        self.teacher = self._make_teacher(state)
         model.quantise(method, self.wide)
         self.quantised = True
         groups: list[dict[str, Any]] = [{"params": weights, "peak": config.lr}]
@@ -139,7 +141,8 @@ class _Run:
             size = float(layer.basis.detach().abs().max())
             groups.append({"params": [layer.basis], "peak": config.basis_lr * size})
         x = model.real(torch.from_numpy(inputs.quant(data.x_train)))
-        targets = smooth + config.distill * (torch.softmax(self.logits, 1).numpy() - smooth)
+        share = 0.0 if self.teacher else config.distill
+        targets = smooth + share * (torch.softmax(self.logits, 1).numpy() - smooth)
         accuracy_validation = self._phase(x, targets, groups, method, state)
         model.to("cpu")
         snap(model)
@@ -159,6 +162,15 @@ class _Run:
             accuracy_validation=accuracy_validation,
             history=self.history,
         )
+
+    def _make_teacher(self, state: dict[str, Any] | None) -> Mlp | None:
+        """Return the float network if it is to be asked in every step."""
+        if not (self.config.live_teacher and self.config.distill):
+            return None
+        teacher = copy.deepcopy(self.model)
+        if state:
+            teacher.load_state_dict(state["teacher"])
+        return teacher.eval().requires_grad_(False)
 
     def _choose_wide(self, method: Method) -> Sequence[int]:
         """Return the layers that get weights of 8 bits, by the validation examples if "auto"."""
@@ -249,6 +261,7 @@ class _Run:
                 "history": self.history,
                 "relevance": relevance.means if relevance else [],
                 "wide": list(self.wide),
+                "teacher": self.teacher.state_dict() if self.teacher else {},
                 "logits": self.logits,
                 "accuracy_float": self.accuracy_float,
             }
@@ -262,6 +275,8 @@ class _Run:
     def _step(self, x: Tensor, targets: Tensor, optimiser: torch.optim.Optimizer) -> Tensor:
         """Take one step and return its loss."""
         thin = self.batches.thin if self.config.hidden_dropout and not self.quantised else None
+        if self.teacher:
+            targets = targets.lerp(torch.softmax(self.teacher(x), 1), self.config.distill)
         loss = cross_entropy(self.model(x, thin), targets)
         optimiser.zero_grad()
         loss.backward()

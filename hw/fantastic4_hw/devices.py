@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Cells of FPGA families that logic synthesis does not infer, behind functions with a fallback.
+
+What `elaborate` gets as its platform decides: an Amaranth platform of such a family, or a `Family`.
+With any other, None included, everything is plain logic, which every tool takes and which computes
+the same: tests prove that.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from amaranth.hdl import Cat, Const, Instance, Module, Signal, Value
+
+
+@dataclass(frozen=True)
+class Family:
+    """A platform that is nothing but its family: one of `FAMILIES`, or ``"generic"``."""
+
+    family: str = "generic"
+
+
+def masked_sum(
+    m: Module, x: Value, mask_x: Value, y: Value, mask_y: Value, platform: object
+) -> Value:
+    """Return ``(x & mask_x) + (y & mask_y)``, one bit wider than ``x`` and ``y``; no clock passes.
+
+    A carry cell of ECP5, and one of 7-series with the LUT before it, take both masks for nothing.
+    Synthesis does not find that: it spends LUTs on the masks first.
+    """
+    cells = FAMILIES.get(getattr(platform, "family", ""))
+    if cells is None:
+        left, right = (v & bit.replicate(len(v)) for v, bit in ((x, mask_x), (y, mask_y)))
+        return left + right
+    return cells(m, x, mask_x, y, mask_y)
+
+
+def _ecp5(m: Module, x: Value, mask_x: Value, y: Value, mask_y: Value) -> Value:
+    """Two bits a CCU2C; the carry leaves through one bit more.
+
+    Its LUT4 gives ``(x & m) ^ (y & n)``, and of the same table, with C and D low, ``x & m``: the
+    carry where the former is 0, as then both masked bits are equal.
+    """
+    table = 0x7888
+    total = Signal(len(x) // 2 * 2 + 2)
+    carry: Value = Const(0, 1)
+    for low in range(0, len(total), 2):
+        ports: dict[str, object] = {}
+        for i, bit in enumerate((low, low + 1)):
+            inputs = (x[bit], mask_x, y[bit], mask_y) if bit < len(x) else (Const(0, 1),) * 4
+            ports |= {f"i_{pin}{i}": value for pin, value in zip("ABCD", inputs, strict=True)}
+            ports |= {f"p_INIT{i}": table, f"p_INJECT1_{i}": "NO", f"o_S{i}": total[bit]}
+        above = Signal()
+        m.submodules += Instance("CCU2C", i_CIN=carry, o_COUT=above, **ports)
+        carry = above
+    return total[: len(x) + 1]
+
+
+def _xc7(m: Module, x: Value, mask_x: Value, y: Value, mask_y: Value) -> Value:
+    """A LUT6_2 a bit, whose O6 is ``(x & m) ^ (y & n)`` and O5 ``x & m``, and a CARRY4 for four."""
+    table = 0x78887888_88888888
+    length = -(-len(x) // 4) * 4
+    select, data, total, carries = (Signal(length, name=n) for n in ("s", "di", "o", "co"))
+    for bit in range(len(x)):
+        m.submodules += Instance(
+            "LUT6_2",
+            p_INIT=Const(table, 64),
+            i_I0=x[bit],
+            i_I1=mask_x,
+            i_I2=y[bit],
+            i_I3=mask_y,
+            i_I4=Const(0, 1),
+            i_I5=Const(1, 1),
+            o_O5=data[bit],
+            o_O6=select[bit],
+        )
+    for low in range(0, length, 4):
+        m.submodules += Instance(
+            "CARRY4",
+            i_CI=carries[low - 1] if low else Const(0, 1),
+            i_CYINIT=Const(0, 1),
+            i_S=select[low : low + 4],
+            i_DI=data[low : low + 4],
+            o_O=total[low : low + 4],
+            o_CO=carries[low : low + 4],
+        )
+    if length > len(x):
+        return total[: len(x) + 1]
+    return Cat(total, carries[-1])
+
+
+FAMILIES: dict[str, Callable[[Module, Value, Value, Value, Value], Value]] = {
+    "ecp5": _ecp5,
+    "xc7": _xc7,
+}
+"""What makes the first level of an adder tree, by family."""

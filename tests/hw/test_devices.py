@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Cells of a family compute what plain logic does, proved by yosys; and take fewer LUTs."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from amaranth.hdl import Module
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from fantastic4.config import TINY, CoreConfig
+from fantastic4.errors import FantasticError
+from fantastic4_hw import devices
+from fantastic4_hw.devices import FAMILIES, Family, masked_sum
+from fantastic4_hw.engine import Engine
+from fantastic4_hw.measure import find_yosys, synthesise
+from fantastic4_hw.verilog import convert, write_verilog
+
+MODELS = {"ecp5": "+/ecp5/cells_sim.v", "xc7": "+/xilinx/cells_sim.v"}
+
+
+@pytest.fixture
+def yosys():
+    try:
+        return find_yosys()
+    except FantasticError:
+        pytest.skip("no yosys here")
+
+
+class Pair(wiring.Component):
+    """One masked sum."""
+
+    def __init__(self, width: int):
+        pins = {"x": In(width), "mask_x": In(1), "y": In(width), "mask_y": In(1)}
+        super().__init__(pins | {"total": Out(width + 1)})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        pins = (self.x, self.mask_x, self.y, self.mask_y)
+        m.d.comb += self.total.eq(masked_sum(m, *pins, platform))
+        return m
+
+
+def proved(yosys: str, folder: Path, width: int, family: str) -> bool:
+    """Return whether the family's cells equal plain logic for all inputs."""
+    text = ""
+    for name in ("generic", family):
+        text += convert(Pair(width), name, name).replace("\\top.", f"\\{name}.")
+    (folder / "pair.v").write_text(text)
+    script = f"""
+        read_verilog pair.v
+        read_verilog -formal {MODELS[family]}
+        hierarchy -check -top {family}; proc; flatten; opt_clean
+        hierarchy -top generic; proc; flatten; opt_clean
+        miter -equiv -flatten generic {family} differ
+        sat -verify -prove trigger 0 differ
+    """
+    script = "; ".join(line.strip() for line in script.strip().splitlines())
+    command = [yosys, "-Q", "-p", script]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert "Solving" in done.stdout, done.stdout[-2000:] + done.stderr[-2000:]
+    return done.returncode == 0
+
+
+@pytest.mark.synth
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("width", [8, 5])
+def test_the_cells_add_what_the_masks_let_through(yosys, tmp_path, width, family):
+    assert proved(yosys, tmp_path, width, family)
+
+
+@pytest.mark.synth
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_proof_finds_a_wrong_cell(yosys, tmp_path, family, monkeypatch):
+    """With the masks of one operand exchanged for a bit of it."""
+    right = FAMILIES[family]
+    wrong = {family: lambda m, x, mask_x, y, mask_y: right(m, x, x[0], y, mask_y)}
+    monkeypatch.setattr(devices, "FAMILIES", wrong)
+    assert not proved(yosys, tmp_path, 8, family)
+
+
+@pytest.mark.slow
+@pytest.mark.synth
+@pytest.mark.usefixtures("yosys")
+@pytest.mark.parametrize(("family", "most"), [("ecp5", 46), ("xc7", 39)])
+def test_luts_of_a_lane(family, most):
+    """A carry cell of ECP5 counts two; the accumulators of the engine are dealt to its lanes."""
+    cfg = CoreConfig("m", 32, 1, 512, 64, 64, 8, 8, 1)
+    cells = synthesise(Engine(cfg), family)
+    assert (cells.luts + (2 * cells.carries if family == "ecp5" else 0)) / 32 <= most
+
+
+def test_other_platforms_get_plain_logic(tmp_path):
+    for platform in (None, Family(), Family("ice40"), object()):
+        m = Module()
+        pair = Pair(8)
+        masked_sum(m, pair.x, pair.mask_x, pair.y, pair.mask_y, platform)
+        assert not m._anonymous_submodules
+    text = write_verilog(TINY, tmp_path).read_text()
+    assert "CCU2C" not in text
+    assert "CCU2C" in write_verilog(TINY, tmp_path, "ecp5").read_text()
+    assert '"family": "ecp5"' in (tmp_path / "fantastic4_tiny.json").read_text()
