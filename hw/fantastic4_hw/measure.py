@@ -13,6 +13,7 @@ from amaranth.lib import wiring
 
 from fantastic4.config import BASE
 from fantastic4.errors import FantasticError
+from fantastic4_hw.engine import Engine
 from fantastic4_hw.feed import EngineFeed
 from fantastic4_hw.verilog import convert
 
@@ -73,8 +74,8 @@ def find_yosys() -> str:
     raise FantasticError("synthesis needs yosys: pip install 'fantastic4[synth]'")
 
 
-def synthesise(component: wiring.Component, target: str) -> Cells:
-    """Return what ``component`` costs on ``target``.
+def synthesise(component: wiring.Component, target: str, family: str | None = None) -> Cells:
+    """Return what ``component`` costs on ``target``, with the cells of ``family``: by default its.
 
     Raises
     ------
@@ -86,7 +87,7 @@ def synthesise(component: wiring.Component, target: str) -> Cells:
     script = f"read_verilog top.v; scratchpad -set abc9.D {PERIOD_PS}; "
     script += TARGETS[target].format(top="top") + "; tee -q -o cells.json stat -json"
     with tempfile.TemporaryDirectory(prefix="fantastic4-") as folder:
-        Path(folder, "top.v").write_text(convert(component, "top", target))
+        Path(folder, "top.v").write_text(convert(component, "top", family or target))
         # A relative path: the WebAssembly build does not see absolute ones everywhere.
         done = subprocess.run(
             [find_yosys(), "-q", "-p", script], cwd=folder, capture_output=True, text=True
@@ -102,6 +103,11 @@ def synthesise(component: wiring.Component, target: str) -> Cells:
             for what, names in _KINDS[target].items()
         }
     )
+
+
+def engine_cells(lanes: int, target: str, family: str | None = None) -> Cells:
+    """Return what one engine costs: four trees and accumulators, without decoders."""
+    return synthesise(Engine(replace(BASE, name="measured", lanes=lanes)), target, family)
 
 
 def decoder_cells(name: str, lanes: int, target: str) -> Cells:

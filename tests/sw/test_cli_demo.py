@@ -169,5 +169,8 @@ def test_verilog_writes_core_and_description(tmp_path):
     assert Path(record["verilog"]).read_text().count("endmodule") > 1
     assert json.loads(Path(record["description"]).read_text()) == record["core"]
     assert record["core"]["geometry"]["lanes"] == 4
+    assert record["family"] == "generic"
+    out, _ = call("verilog", "--config", "tiny", "--family", "xc7", "-o", tmp_path / "x", "--json")
+    assert "LUT6_2" in Path(json.loads(out)["verilog"]).read_text()
     out, _ = call("verilog", "--config", "tiny", "-o", tmp_path / "v")
     assert "fantastic4_tiny.v" in "".join(out.split())

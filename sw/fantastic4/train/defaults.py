@@ -10,9 +10,11 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "float_epochs": 40,
         "lr": 3e-3,
         "float_lr": 4e-3,
-        "gamma": 0.2,
+        "gamma": 0.3,
         "values": 2,
+        "wide_layers": "auto",
         "distill": 0.7,
+        "live_teacher": True,
     },
     "mnist": {
         "hidden": (300, 100),
@@ -41,15 +43,17 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     },
     "har": {
         "hidden": (128, 64),
-        "epochs": 40,
+        "epochs": 80,
         "float_epochs": 40,
         "batch": 128,
-        "gamma": 0.14,
+        "gamma": 0.1,
         "values": 2,
+        "wide_layers": "auto",
         "hidden_dropout": 0.1,
         "noise": 0.2,
         "mixup": 0.2,
         "distill": 0.7,
+        "live_teacher": True,
     },
 }
 """What a data set is trained with where the general defaults do not suit it."""
