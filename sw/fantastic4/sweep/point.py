@@ -19,7 +19,7 @@ RECORD_VERSION = 1
 """Grows with a change of what is measured, so that older records are measured again."""
 
 FIXED: dict[str, dict[str, Any]] = {
-    "int4": {"gamma": 0.0, "objective": "entropy"},
+    "int4": {"gamma": 0.0, "objective": "entropy", "wide_layers": ()},
     "ec2t": {"values": 2},
 }
 """Options that a method decides by itself: a grid has one point for all their values."""
