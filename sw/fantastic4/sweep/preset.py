@@ -60,14 +60,14 @@ class Task:
 CURVES = (
     Curve("ec4t", (0.1, 0.2, 0.3, 0.45, 0.6), (2,)),
     Curve("ec4t", (0.05, 0.45)),
-    Curve("ec2t", (0.3,)),
+    Curve("ec2t", (0.3,), (2,)),
     Curve("ecqx", (0.2,)),
     Curve("int4"),
 )
 LARGE = (
     Curve("ec4t", (0.3, 0.45, 0.6), (2,)),
     Curve("ec4t", (0.1, 0.45)),
-    Curve("ec2t", (0.45,)),
+    Curve("ec2t", (0.45,), (2,)),
     Curve("ecqx", (0.45,)),
     Curve("int4"),
 )
