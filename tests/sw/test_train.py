@@ -239,7 +239,7 @@ def test_progress_counts_everything(digits):
     assert seen.batches[:3] == [("float", 1, 2, 1, 2), ("float", 1, 2, 2, 2), ("float", 2, 2, 1, 2)]
     known = {"loss", "validation_loss", "accuracy"}
     assert set(seen.epochs[0][3]) == known
-    assert set(seen.epochs[-1][3]) == known | {"entropy", "sparsity", "layers"}
+    assert set(seen.epochs[-1][3]) == known | {"entropy", "sparsity", "bits", "layers"}
 
 
 def test_metadata_is_plain_json(result):
