@@ -59,8 +59,12 @@ def test_goals(goal, met):
     assert results.goal_row(TASK, found, goal)["met"] == met
 
 
-def test_of_equals_the_smaller_is_taken():
-    rows = [row("ec4t", 0.9, 0.9, 1.5), row("ec4t", 0.8, 0.9, 1.4)]
+def test_of_equals_the_largest_that_fits_is_taken():
+    rows = [row("ec4t", 0.8, 0.9, 1.4), row("ec4t", 0.9, 0.9 + 1e-15, 1.5), row("ec4t", 1, 0.9, 3)]
+    assert results.best_within(rows, "ec4t", 2) is rows[1]
+    assert results.best_within(rows[::-1], "ec4t", 2) is rows[1]
+    assert results.best_within(rows, "ec4t", 1.45) is rows[0]
+    rows[1] = row("ec4t", 0.9, 0.9 - 1e-15, 1.5)
     assert results.best_within(rows, "ec4t", 2) is rows[1]
     assert results.best_within(rows, "ec2t", 2) is None
 

@@ -28,7 +28,7 @@ MODELS = Path(__file__).parents[1] / "models"
 MIXED = ("dense", "ternary", "ternary5", "bitmask2", "csr")
 
 CORES = [
-    (CoreConfig("four_banks", 32, 2, 8192, 2048, 2048, 32, 32, 4, formats=MIXED), 100),
+    (CoreConfig("four_banks", 32, 2, 8192, 2048, 2048, 32, 32, 4, formats=MIXED), 500),
     (SIXTEEN, 20),
     (CoreConfig("narrow", 8, 4, 16384, 2048, 2048, 128, 128, 4, bank_lanes=4), 10),
 ]

@@ -118,12 +118,19 @@ def equal_size_row(dataset: str, network: Mapping[str, Any]) -> dict[str, Any]:
 def best_within(
     rows: Sequence[Mapping[str, Any]], series: str, bits: float
 ) -> Mapping[str, Any] | None:
-    """Return the row of ``series`` that validates best with at most ``bits`` a weight."""
+    """Return the row of ``series`` that validates best with at most ``bits`` a weight.
+
+    Of equals the largest: few validation examples make them equal that are not, and the bits are
+    there to be used.
+    """
     fitting = [
         row for row in rows if row["series"] == series and row["bits_per_weight"]["mean"] <= bits
     ]
-    best = sorted(fitting, key=lambda r: (-r["validation"]["mean"], r["bits_per_weight"]["mean"]))
-    return best[0] if best else None
+
+    def merit(row: Mapping[str, Any]) -> tuple[float, float]:
+        return round(row["validation"]["mean"], 9), row["bits_per_weight"]["mean"]
+
+    return max(fitting, key=merit, default=None)
 
 
 def float_accuracy(network: Mapping[str, Any]) -> float:
