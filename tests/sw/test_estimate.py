@@ -9,6 +9,7 @@ from fantastic4.config import find_config
 from fantastic4.entropy import entropy
 from fantastic4.estimate import code_bits, format_bits, layer_bits, stored_information
 from fantastic4.formats.beats import to_beats
+from fantastic4.layout import LAYER
 from fantastic4.network import InputQuant, IntegerLayer, Network
 from fantastic4.pack import pack, read_image
 from fantastic4.selection import candidates, formats_of
@@ -52,6 +53,11 @@ def test_a_layer_takes_what_is_estimated(rng):
     )
     stored = cost.storage(read_image(pack(alone, cfg), cfg))
     assert layer_bits(planes[:1]) == pytest.approx(cost.bits_per_weight(stored), rel=0.05)
+
+
+def test_basis_record_and_biases_count():
+    assert layer_bits(np.zeros((1, 4, 8), np.uint8)) == (64 + LAYER.width + 16 * 4) / 32
+    assert layer_bits(np.zeros((2, 4, 8), np.uint8)) > layer_bits(np.zeros((1, 4, 8), np.uint8))
 
 
 def test_zeros_alone_take_hardly_anything():

@@ -42,7 +42,7 @@ def test_sensitivity_is_the_loss_of_one_layer_quantised(digits):
 def test_the_most_sensitive_are_chosen_as_far_as_they_fit(digits, monkeypatch):
     model, x, y = trained(digits)  # 2048, 512 and 160 weights
     chosen = {}
-    for losses in ((9.0, 9.0, 9.0), (9.0, 9.0, 0.0), (99.0, 1.0, 0.1)):
+    for losses in ((9.0, 9.0, 9.0), (9.0, 9.0, 0.0), (99.0, 1.0, 0.1), (0.0, 3.0, 2.0)):
         monkeypatch.setattr(sensitivity, "sensitivities", lambda *_, found=losses: list(found))
         for share in (0.05, 0.06, 0.19, 0.25, 1.0):
             monkeypatch.setattr(sensitivity, "SHARE", share)
@@ -55,6 +55,7 @@ def test_the_most_sensitive_are_chosen_as_far_as_they_fit(digits, monkeypatch):
     ]
     assert chosen[(9, 9, 0), 1.0] == (1, 2)
     assert chosen[(99, 1, 0.1), 0.19] == (2,)  # the first does not fit, nor the last behind it
+    assert chosen[(0, 3, 2), 0.19] == (3,)  # it loses more for each of its weights
 
 
 @pytest.mark.parametrize("wide", [(3,), (1, 2, 3), "auto"])
