@@ -16,13 +16,14 @@ often a gap runs over; *dense*, *ternary* and *ternary5* take 4, 2 and 1.6 in al
 import numpy as np
 
 from fantastic4.formats.csr import MAX_GAP, WIDTHS
+from fantastic4.layout import LAYER
 
 LANES = 8
 """Lanes of a bank."""
 
 DENSE, TERNARY, TERNARY5 = 4.0, 2.0, 1.6
 
-LAYER_BITS = 64 + 224
+LAYER_BITS = 64 + LAYER.width
 """A basis and a layer record."""
 
 BIAS_BITS = 16
