@@ -203,14 +203,16 @@ def chosen_data(name: str | None, file: Path | None) -> str:
 
 
 def parse_layers(text: str) -> tuple[int, ...] | str:
-    """Return the numbers in a text like "1,3", or "auto"."""
+    """Return the numbers in a text like "1,3", none of "none", or "auto"."""
     if text == "auto":
         return text
+    if text == "none":
+        return ()
     try:
         return tuple(int(part) for part in text.split(","))
     except ValueError:
         raise typer.BadParameter(
-            f"must be numbers of layers such as 1,3, or auto, not {text!r}",
+            f"must be numbers of layers such as 1,3, auto or none, not {text!r}",
             param_hint="--wide-layers",
         ) from None
 
@@ -264,6 +266,14 @@ Label = Annotated[
         help="Heading of the column of labels in a .csv file.",
         metavar="NAME",
         show_default="the last column",
+    ),
+]
+WideLayers = Annotated[
+    str | None,
+    typer.Option(
+        help="Layers with 8-bit weights, such as 1,3; none; auto: the most sensitive ones.",
+        metavar="N,N,…|auto|none",
+        show_default="by data set",
     ),
 ]
 Device = Annotated[

@@ -14,6 +14,7 @@ from fantastic4.cli.common import (
     Device,
     Json,
     Output,
+    WideLayers,
     listing,
     parse_layers,
     parse_widths,
@@ -68,14 +69,7 @@ def command(
     objective: Annotated[
         str, typer.Option(help="What entropy terms count: entropy, stored.", metavar="NAME,…")
     ] = "entropy",
-    wide_layers: Annotated[
-        str | None,
-        typer.Option(
-            help="Layers with 8-bit weights, such as 1,3; auto: the most sensitive ones.",
-            metavar="N,N,…|auto",
-            show_default="none",
-        ),
-    ] = None,
+    wide_layers: WideLayers = None,
     epochs: Annotated[
         int | None,
         typer.Option(min=1, help="Epochs with 4-bit weights.", show_default="by data set"),

@@ -15,6 +15,7 @@ from fantastic4.cli.common import (
     Json,
     Label,
     Output,
+    WideLayers,
     chosen_data,
     facts,
     listing,
@@ -105,14 +106,7 @@ def command(
             "formats store."
         ),
     ] = Objective.ENTROPY,
-    wide_layers: Annotated[
-        str | None,
-        typer.Option(
-            help="Layers with 8-bit weights, such as 1,3; auto: the most sensitive ones.",
-            metavar="N,N,…|auto",
-            show_default="none",
-        ),
-    ] = None,
+    wide_layers: WideLayers = None,
     distill: Annotated[
         float | None,
         typer.Option(
