@@ -161,8 +161,10 @@ def size_share(weights: int, largest: int) -> float:
 
 def code_cost(strength: float, bits: np.ndarray) -> np.ndarray:
     """Return ``λ I_c``, float64 (16,): infinite for an empty cluster, whatever λ."""
+    cost = np.full(CODES, np.inf)
     used = np.isfinite(bits)
-    return np.where(used, strength * np.where(used, bits, 0.0), np.inf)
+    cost[used] = strength * bits[used]
+    return cost
 
 
 def entropy(codes: np.ndarray) -> float:

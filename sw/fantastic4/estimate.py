@@ -16,6 +16,7 @@ often a gap runs over; *dense*, *ternary* and *ternary5* take 4, 2 and 1.6 in al
 import numpy as np
 
 from fantastic4.formats.csr import MAX_GAP, WIDTHS
+from fantastic4.formats.names import name_width
 from fantastic4.layout import LAYER
 
 LANES = 8
@@ -27,11 +28,6 @@ LAYER_BITS = 64 + LAYER.width
 """A basis and a layer record."""
 
 BIAS_BITS = 16
-
-
-def name_width(values: int) -> int:
-    """Return v, the bits that name one of so many values."""
-    return (max(values, 1) - 1).bit_length()
 
 
 def format_bits(counts: np.ndarray) -> dict[str, float]:

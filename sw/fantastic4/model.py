@@ -72,8 +72,8 @@ class Layer(nn.Module):
     def weights(self) -> Tensor:
         """Return the weights the layer computes with, (out, in)."""
         if self.quantised:
-            wide = dequantise_wide if self.wide else dequantise
-            return wide(self.weight, self.basis, self.codes)
+            from_codes = dequantise_wide if self.wide else dequantise
+            return from_codes(self.weight, self.basis, self.codes)
         return self.weight
 
     def planes(self) -> np.ndarray:

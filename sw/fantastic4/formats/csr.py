@@ -23,6 +23,7 @@ a word; narrower ones than these would give more tokens a beat than a decoder ta
 import numpy as np
 
 from fantastic4.formats.errors import FormatError
+from fantastic4.formats.names import name_width
 from fantastic4.formats.params import Params as AnyParams
 
 NAME = "csr"
@@ -68,7 +69,7 @@ def choose(beats: np.ndarray) -> Params:
     """
     lanes = beats.shape[-1]
     used = np.flatnonzero(np.bincount(beats.ravel(), minlength=16)[1:]) + 1
-    width = (max(1, len(used)) - 1).bit_length()
+    width = name_width(len(used))
     palette = np.zeros(16, np.int64)
     palette[: len(used)] = used
     banks = beats.reshape(-1, *beats.shape[-2:])

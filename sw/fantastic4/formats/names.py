@@ -40,10 +40,15 @@ def _name_of(params: Params) -> np.ndarray:
     return found
 
 
+def name_width(values: int) -> int:
+    """Return v, the bits that name one of so many values."""
+    return (max(values, 1) - 1).bit_length()
+
+
 def choose(codes: np.ndarray) -> Params:
     """Return the narrowest parameters for ``codes``, uint8 of any shape."""
     used = np.flatnonzero(np.bincount(codes.ravel(), minlength=16)[1:]) + 1
-    width = max(0, len(used) - 1).bit_length()
+    width = name_width(len(used))
     palette = np.zeros(1 << width, np.int64)
     palette[: len(used)] = used
     return Params(width, palette=tuple(np.resize(palette, 16).tolist()))
