@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Activation memory: two input slots and two hidden buffers, read a chunk a clock."""
 
-from amaranth.hdl import Module, Mux, Signal
-from amaranth.lib import data, memory, stream, wiring
+from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from fantastic4.config import CoreConfig
+from fantastic4_hw.blockram import BlockRam
 from fantastic4_hw.shapes import activations, chunk_layout, flags_layout, step_layout
 
 
@@ -37,17 +38,17 @@ class ChunkWriteSignature(wiring.Signature):
 
 
 class ActivationMemory(wiring.Component):
-    """Turns steps into chunks.
+    """Turns steps into chunks. Cannot stall; takes a step a clock.
 
-    Two stages, the memories' own output and a register; both hold when the chunks stall. A write
-    is seen by steps taken in the next clock.
+    Three stages: the memories, their output registers, and the choice between them. A write is seen
+    by steps of the next clock, and no step reads what is being written.
 
     Members
     -------
-    steps : ``In(stream)``
+    steps : ``In(stream, always_ready)``
         Which chunk of which buffer, and its place in the row group.
-    chunks : ``Out(stream)``
-        The activations with their place.
+    chunks : ``Out(stream, always_ready)``
+        The activations with their place, ``latency`` clocks later.
     write_input, write_hidden : ``In``
         Writes; only the lanes enabled change.
     """
@@ -57,14 +58,14 @@ class ActivationMemory(wiring.Component):
     write_input: ChunkWritePort
     write_hidden: ChunkWritePort
 
-    latency = 2
+    latency = 3
 
     def __init__(self, cfg: CoreConfig):
         self.cfg = cfg
         super().__init__(
             {
-                "steps": In(stream.Signature(step_layout(cfg))),
-                "chunks": Out(stream.Signature(chunk_layout(cfg))),
+                "steps": In(stream.Signature(step_layout(cfg), always_ready=True)),
+                "chunks": Out(stream.Signature(chunk_layout(cfg), always_ready=True)),
                 "write_input": In(ChunkWriteSignature(cfg, cfg.input_chunks)),
                 "write_hidden": In(ChunkWriteSignature(cfg, cfg.hidden_chunks)),
             }
@@ -74,14 +75,6 @@ class ActivationMemory(wiring.Component):
         """Return the gateware."""
         m = Module()
         step = self.steps.payload
-        fetched, from_hidden = Signal(), Signal()
-        move_out, move_in = Signal(), Signal()
-        m.d.comb += [
-            move_out.eq(~self.chunks.valid | self.chunks.ready),
-            move_in.eq(~fetched | move_out),
-            self.steps.ready.eq(move_in),
-        ]
-
         found = []
         for name, depth, write in (
             ("inputs", self.cfg.input_chunks, self.write_input),
@@ -89,27 +82,28 @@ class ActivationMemory(wiring.Component):
         ):
             # Slot 1 begins at the next power of two, so an address is two fields side by side.
             width = len(write.chunk)
-            storage = memory.Memory(shape=8 * self.cfg.lanes, depth=(1 << width) + depth, init=[])
-            m.submodules[name] = storage
-            reader, writer = storage.read_port(), storage.write_port(granularity=8)
+            m.submodules[name] = storage = BlockRam(
+                (1 << width) + depth, 8 * self.cfg.lanes, granularity=8
+            )
             m.d.comb += [
-                reader.addr.eq((step.slot << width) | step.chunk[:width]),
-                reader.en.eq(move_in),
-                writer.addr.eq((write.slot << width) | write.chunk),
-                writer.data.eq(write.acts),
-                writer.en.eq(write.en),
+                storage.read_addr.eq((step.slot << width) | step.chunk[:width]),
+                storage.write_addr.eq((write.slot << width) | write.chunk),
+                storage.write_data.eq(write.acts),
+                storage.write_en.eq(write.en),
             ]
-            found.append(reader.data)
+            found.append(storage.read_data)
 
-        flags = {name: Signal(width, name=name) for name, width in flags_layout(self.cfg).items()}
-        with m.If(move_in):
-            m.d.sync += [fetched.eq(self.steps.valid), from_hidden.eq(step.hidden)]
-            m.d.sync += [flag.eq(getattr(step, name)) for name, flag in flags.items()]
+        flags = [getattr(step, name) for name in flags_layout(self.cfg)]
+        moving = Cat(self.steps.valid, step.hidden, *flags)
+        for clock in range(self.latency - 1):
+            later = Signal(len(moving), name=f"moving_{clock}")
+            m.d.sync += later.eq(moving)
+            moving = later
         chunk = self.chunks.payload
-        with m.If(move_out):
-            m.d.sync += [
-                self.chunks.valid.eq(fetched),
-                chunk.acts.eq(Mux(from_hidden, found[1], found[0])),
-            ]
-            m.d.sync += [getattr(chunk, name).eq(flag) for name, flag in flags.items()]
+        m.d.sync += [
+            chunk.acts.eq(Mux(moving[1], found[1], found[0])),
+            Cat(self.chunks.valid, *(getattr(chunk, name) for name in flags_layout(self.cfg))).eq(
+                Cat(moving[0], moving[2:])
+            ),
+        ]
         return m

@@ -1,43 +1,51 @@
 # SPDX-License-Identifier: Apache-2.0
 """The accumulate-then-multiply array's first half: engines in lock step on the same chunk."""
 
-from amaranth.hdl import Cat, Module, Signal
+from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from fantastic4.config import CoreConfig
+from fantastic4_hw.activations import ActivationMemory
 from fantastic4_hw.engine import Engine
 from fantastic4_hw.shapes import (
     beat_layout,
     chunk_layout,
     flags_layout,
     row_layout,
+    step_layout,
     sums_layout,
 )
 
 
 class Array(wiring.Component):
-    """Joins a stream of chunks with one stream of beats an engine; gives sums row by row.
+    """Joins a stream of steps with one stream of beats an engine; gives sums row by row.
 
-    A chunk is taken when every engine has its beat. From there on nothing can stall, so the join
-    keeps tiles far enough apart: the chunk that ends a tile waits until the rows of the tile
-    before have left, one a clock. That is all it waits for: a tile of at least as many chunks as
-    the group has rows never waits.
+    A step is taken when every engine has its beat. From there on nothing can stall: the chunk is
+    read, and the codes wait for it. So the join keeps tiles far enough apart: the step that ends a
+    tile waits until the rows of the tile before have left, one a clock. That is all it waits for: a
+    tile of at least as many chunks as the group has rows never waits.
 
     Members
     -------
-    chunks : ``In(stream)``
-        Activations with their place in the row group.
+    steps : ``In(stream)``
+        Which chunk comes next, and its place in the row group.
+    reads : ``Out(stream, always_ready)``
+        Steps that were taken, to the activation memory.
+    chunks : ``In(stream, always_ready)``
+        What they gave, ``ActivationMemory.latency`` clocks later.
     beats : ``In(stream)``, one an engine
-        Codes in the order of the chunks.
+        Codes in the order of the steps.
     rows : ``Out(stream, always_ready)``
         Sums of a row over a tile; the rows of a group follow each other without a gap.
     taken : ``Out(1)``
         A beat was taken from each engine in this clock.
     starved : ``Out(1)``
-        A chunk could have been taken, had every engine had its beat.
+        A step could have been taken, had every engine had its beat.
     """
 
+    steps: stream.Interface
+    reads: stream.Interface
     chunks: stream.Interface
     beats: list[stream.Interface]
     rows: stream.Interface
@@ -49,7 +57,9 @@ class Array(wiring.Component):
         self.latency = self.latency_of(cfg)
         super().__init__(
             {
-                "chunks": In(stream.Signature(chunk_layout(cfg))),
+                "steps": In(stream.Signature(step_layout(cfg))),
+                "reads": Out(stream.Signature(step_layout(cfg), always_ready=True)),
+                "chunks": In(stream.Signature(chunk_layout(cfg), always_ready=True)),
                 "beats": In(stream.Signature(beat_layout(cfg))).array(cfg.engines),
                 "rows": Out(stream.Signature(row_layout(cfg), always_ready=True)),
                 "taken": Out(1),
@@ -59,33 +69,36 @@ class Array(wiring.Component):
 
     @staticmethod
     def latency_of(cfg: CoreConfig) -> int:
-        """Return the clocks from the last chunk of a tile to its first row."""
+        """Return the clocks from the last chunk of a tile, read, to its first row."""
         return cfg.tree_levels + Engine.latency + 1
 
     def elaborate(self, platform: object) -> Module:
         """Return the gateware."""
         m = Module()
         cfg = self.cfg
-        chunk = self.chunks.payload
+        step, chunk = self.steps.payload, self.chunks.payload
         flags = [getattr(chunk, name) for name in flags_layout(cfg)]
 
         # Join: a countdown of the rows that have yet to leave spaces the tiles.
         leaving = Signal(range(cfg.engines + 1))
-        fed = Cat(beat.valid for beat in self.beats).all()
-        wanted = self.chunks.valid & ~(chunk.last & leaving.any())
+        feeding = self.beats[:1] if cfg.lock_step else self.beats
+        fed = Cat(beat.valid for beat in feeding).all()
+        wanted = self.steps.valid & ~(step.last & leaving.any())
         m.d.comb += [
             self.taken.eq(wanted & fed),
             self.starved.eq(wanted & ~fed),
-            self.chunks.ready.eq(self.taken),
+            self.steps.ready.eq(self.taken),
+            self.reads.valid.eq(self.taken),
+            self.reads.payload.eq(step),
         ]
         m.d.comb += [beat.ready.eq(self.taken) for beat in self.beats]
-        with m.If(self.taken & chunk.last):
-            m.d.sync += leaving.eq(chunk.rows)
+        with m.If(self.taken & step.last):
+            m.d.sync += leaving.eq(step.rows)
         with m.Elif(leaving.any()):
             m.d.sync += leaving.eq(leaving - 1)
 
         # The flags travel beside the trees.
-        moving = Cat(self.taken, *flags)
+        moving = Cat(self.chunks.valid, *flags)
         for level in range(cfg.tree_levels):
             delayed = Signal(len(moving), name=f"flags_{level}")
             m.d.sync += delayed.eq(moving)
@@ -101,7 +114,7 @@ class Array(wiring.Component):
             m.submodules[f"engine_{index}"] = engine
             m.d.comb += [
                 engine.acts.eq(chunk.acts),
-                engine.codes.eq(self.beats[index].payload),
+                engine.codes.eq(self._delayed(m, index)),
                 engine.add.eq(valid),
                 engine.clear.eq(fields["first"]),
             ]
@@ -130,3 +143,12 @@ class Array(wiring.Component):
             ]
             m.d.sync += [held[e].eq(held[e + 1]) for e in range(cfg.engines - 1)]
         return m
+
+    def _delayed(self, m: Module, engine: int) -> Value:
+        """Return the codes of an engine when their chunk has been read."""
+        codes: Value = self.beats[engine].payload.as_value()
+        for clock in range(ActivationMemory.latency):
+            later = Signal(len(codes), name=f"codes_{engine}_{clock}", reset_less=True)
+            m.d.sync += later.eq(codes)
+            codes = later
+        return codes

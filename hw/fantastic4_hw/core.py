@@ -23,7 +23,9 @@ from fantastic4_hw.shapes import (
     RESULT_LAYOUT,
     STATUS_LAYOUT,
     input_layout,
+    step_layout,
 )
+from fantastic4_hw.streams import Buffer
 
 
 class Core(wiring.Component):
@@ -74,7 +76,13 @@ class Core(wiring.Component):
     @staticmethod
     def row_latency(cfg: CoreConfig) -> int:
         """Return the clocks from a row group's last step to its first row behind ``Post``."""
-        return ActivationMemory.latency + Array.latency_of(cfg) + Multiply.latency + Post.latency
+        return (
+            Buffer.latency
+            + ActivationMemory.latency
+            + Array.latency_of(cfg)
+            + Multiply.latency
+            + Post.latency
+        )
 
     @staticmethod
     def result_depth(cfg: CoreConfig) -> int:
@@ -88,6 +96,7 @@ class Core(wiring.Component):
         m.submodules.loader = loader = Loader(cfg)
         m.submodules.inputs = inputs = InputWriter(cfg)
         m.submodules.sequencer = sequencer = Sequencer(cfg)
+        m.submodules.steps = steps = Buffer(step_layout(cfg))
         m.submodules.activations = activations = ActivationMemory(cfg)
         m.submodules.layer_feed = layer_feed = LayerFeed(cfg)
         m.submodules.array = array = Array(cfg)
@@ -98,7 +107,9 @@ class Core(wiring.Component):
         # Data path, left to right.
         connect(m, flipped(self.input), inputs.i)
         connect(m, inputs.write, activations.write_input)
-        connect(m, sequencer.steps, activations.steps)
+        connect(m, sequencer.steps, steps.i)
+        connect(m, steps.o, array.steps)
+        connect(m, array.reads, activations.steps)
         connect(m, activations.chunks, array.chunks)
         feeds = [self._feed(m, engine, loader, layer_feed) for engine in range(cfg.engines)]
         for engine, feed in enumerate(feeds):
@@ -115,18 +126,19 @@ class Core(wiring.Component):
         connect(m, loader.write_bias, multiply.write_bias)
         self._layer_table(m, loader, sequencer, layer_feed)
 
-        # Control.
+        # Control. In lock step, all engines do what one does.
+        waited = feeds[:1] if cfg.lock_step else feeds
         m.d.comb += [
             inputs.accept.eq(loader.loaded & ~loader.wanted & ~loader.busy),
             inputs.in_features.eq(self._in_features(m, loader)),
-            inputs.release.eq(sequencer.release),
+            inputs.release.eq(array.reads.valid & array.reads.payload.release),
             loader.grant.eq(inputs.empty & ~sequencer.running),
             layer_feed.start.eq(~loader.loaded),
             layer_feed.layers.eq(loader.layers),
-            layer_feed.ready.eq(Cat(feed.command.ready for feed in feeds).all()),
+            layer_feed.ready.eq(Cat(feed.command.ready for feed in waited).all()),
             layer_feed.taken.eq(array.taken),
             sequencer.start.eq(
-                inputs.full & loader.loaded & Cat(feed.o.valid for feed in feeds).all()
+                inputs.full & loader.loaded & Cat(feed.o.valid for feed in waited).all()
             ),
             sequencer.layers.eq(loader.layers),
             sequencer.slot.eq(inputs.slot),

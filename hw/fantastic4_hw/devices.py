@@ -9,7 +9,7 @@ the same: tests prove that.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from amaranth.hdl import Cat, Const, Instance, Module, Signal, Value
+from amaranth.hdl import Cat, ClockSignal, Const, Instance, Module, Signal, Value, signed
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,34 @@ def masked_sum(
         left, right = (v & bit.replicate(len(v)) for v, bit in ((x, mask_x), (y, mask_y)))
         return left + right
     return cells(m, x, mask_x, y, mask_y)
+
+
+def registered_product(m: Module, a: Value, b: Value, platform: object) -> Signal:
+    """Return ``a * b`` of the clock before, ``a`` unsigned and ``b`` signed; both come of registers.
+
+    On ECP5 a MULT18X18D with its own output register, which synthesis leaves unused: a product and
+    the way out of the multiplier no longer share a clock.
+    """
+    product = Signal(signed(len(a) + len(b)))
+    if getattr(platform, "family", "") == "ecp5" and len(a) <= 17 and len(b) <= 18:
+        m.d.comb += product.eq(_mult18x18d(m, a, b))
+    else:
+        m.d.sync += product.eq(a.as_unsigned() * b.as_signed())
+    return product
+
+
+def _mult18x18d(m: Module, a: Value, b: Value) -> Value:
+    low, high = (Signal(signed(18), name=name) for name in ("factor_a", "factor_b"))
+    m.d.comb += [low.eq(a.as_unsigned()), high.eq(b.as_signed())]
+    product = Signal(signed(36))
+    ports: dict[str, object] = {f"i_A{bit}": low[bit] for bit in range(18)}
+    ports |= {f"i_B{bit}": high[bit] for bit in range(18)}
+    ports |= {f"i_C{bit}": Const(0, 1) for bit in range(18)}
+    ports |= {f"o_P{bit}": product[bit] for bit in range(36)}
+    ports |= {f"i_{pin}": Const(1, 1) for pin in ("SIGNEDA", "SIGNEDB", "CE0")}
+    ports |= {f"i_{pin}": Const(0, 1) for pin in ("SOURCEA", "SOURCEB", "RST0")}
+    m.submodules += Instance("MULT18X18D", p_REG_OUTPUT_CLK="CLK0", i_CLK0=ClockSignal(), **ports)
+    return product
 
 
 def _ecp5(m: Module, x: Value, mask_x: Value, y: Value, mask_y: Value) -> Value:

@@ -88,9 +88,10 @@ class EngineFeed(wiring.Component):
             with m.If(self.command.valid & self.command.ready):
                 m.d.sync += fresh.eq(self.first_layer)
             faults += [wrong, decoder.fault]
+        waited = decoders[:1] if self.cfg.lock_step else decoders
         m.d.comb += [
-            self.command.ready.eq(Cat(x.command.ready for x in decoders).all()),
-            self.o.valid.eq(Cat(x.o.valid for x in decoders).all()),
+            self.command.ready.eq(Cat(x.command.ready for x in waited).all()),
+            self.o.valid.eq(Cat(x.o.valid for x in waited).all()),
             self.o.payload.as_value().eq(Cat(x.o.payload.as_value() for x in decoders)),
             self.fault.eq(Cat(faults).any() & ~self.start),
         ]

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the loader needs to write a memory, and the bank an engine's weights come from."""
 
-from amaranth.hdl import Module, Mux, Signal
-from amaranth.lib import data, memory, stream, wiring
+from amaranth.hdl import Module, Signal
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from fantastic4.config import CoreConfig
+from fantastic4_hw.blockram import BlockRam
 
 
 class WritePort(wiring.PureInterface):
@@ -74,38 +75,42 @@ class WeightBank(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """Return the gateware."""
         m = Module()
-        m.submodules.storage = storage = memory.Memory(
-            shape=self.cfg.word_width, depth=self.cfg.weight_depth, init=[]
-        )
-        write, read = storage.write_port(), storage.read_port()
+        depth = self.cfg.weight_depth
+        m.submodules.storage = storage = BlockRam(depth, self.cfg.word_width)
         m.d.comb += [
-            write.addr.eq(self.write.addr),
-            write.data.eq(self.write.data),
-            write.en.eq(self.write.en),
+            storage.write_addr.eq(self.write.addr),
+            storage.write_data.eq(self.write.data),
+            storage.write_en.eq(self.write.en),
         ]
-        last = Signal(range(self.cfg.weight_depth))
+        last, alone = Signal(range(depth)), Signal()
         with m.If(self.write.en):
-            m.d.sync += last.eq(self.write.addr)
+            m.d.sync += [last.eq(self.write.addr), alone.eq(self.write.addr == 0)]
 
-        at = Signal(range(self.cfg.weight_depth))
-        fetched = Signal()
-        first = Signal()
-        move_out = Signal()
-        move_in = Signal()
+        # Whether an address is the first or the last is known a clock ahead, so that nothing but a
+        # reset stands before the counter.
+        at, following = Signal(range(depth)), Signal(range(depth))
+        at_first, at_last = Signal(), Signal()
+        restart = Signal()
+        fetched, first = Signal(), Signal()
+        move_out, move_in = Signal(), Signal()
         m.d.comb += [
             move_out.eq(~self.o.valid | self.o.ready),
             move_in.eq(~fetched | move_out),
-            read.addr.eq(at),
-            read.en.eq(move_in),
+            restart.eq(self.start | (move_in & at_last)),
+            following.eq(at + 1),
+            storage.read_addr.eq(at),
+            storage.fetch.eq(move_in),
+            storage.move.eq(move_out),
+            self.o.payload.data.eq(storage.read_data),
         ]
+        with m.If(restart):
+            m.d.sync += [at.eq(0), at_first.eq(1), at_last.eq(alone)]
+        with m.Elif(move_in):
+            m.d.sync += [at.eq(following), at_first.eq(0), at_last.eq(following == last)]
         with m.If(move_in):
-            m.d.sync += [fetched.eq(1), first.eq(at == 0), at.eq(Mux(at == last, 0, at + 1))]
+            m.d.sync += [fetched.eq(1), first.eq(at_first)]
         with m.If(move_out):
-            m.d.sync += [
-                self.o.valid.eq(fetched),
-                self.o.payload.data.eq(read.data),
-                self.o.payload.first.eq(first),
-            ]
+            m.d.sync += [self.o.valid.eq(fetched), self.o.payload.first.eq(first)]
         with m.If(self.start):
-            m.d.sync += [at.eq(0), fetched.eq(0), self.o.valid.eq(0)]
+            m.d.sync += [fetched.eq(0), self.o.valid.eq(0)]
         return m

@@ -2,13 +2,15 @@
 """The array's second half: four multipliers that serve all engines, one row a clock."""
 
 from amaranth.hdl import Module, Mux, Signal, Value, signed
-from amaranth.lib import data, memory, stream, wiring
+from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from fantastic4.config import BASIS_COUNT, CoreConfig
 from fantastic4.layout import LAYER
+from fantastic4_hw.blockram import BlockRam
+from fantastic4_hw.devices import registered_product
 from fantastic4_hw.memories import WritePort, WriteSignature
-from fantastic4_hw.shapes import basis_layout, row_layout, rows_shape
+from fantastic4_hw.shapes import row_layout, rows_shape
 
 
 class Multiply(wiring.Component):
@@ -69,11 +71,10 @@ class Multiply(wiring.Component):
 
         # Stages 1 and 2: operands wait for the basis; stage 3: products; 4 and 5: their sum.
         sums = [self._delayed(m, self.rows.payload.sums[i], 2) for i in range(BASIS_COUNT)]
-        products = []
-        for i in range(BASIS_COUNT):
-            product = Signal(signed(self.cfg.sum_width + 1 + self.cfg.basis_width))
-            m.d.sync += product.eq(sums[i].as_unsigned() * basis[i])
-            products.append(product)
+        products = [
+            registered_product(m, total, factor, platform)
+            for total, factor in zip(sums, basis, strict=True)
+        ]
         pairs = [Signal(signed(len(products[0]) + 1), name=f"pair_{i}") for i in range(2)]
         total = Signal(signed(len(products[0]) + 2))
         m.d.sync += [
@@ -116,9 +117,9 @@ class Multiply(wiring.Component):
         row = self.rows.payload
         return self.begin | (self.rows.valid & row.final & row.close & row.ends)
 
-    def _basis(self, m: Module) -> data.View:
+    def _basis(self, m: Module) -> list[Value]:
         """Return the basis of the row that came two clocks ago."""
-        m.submodules.basis = storage = memory.Memory(shape=64, depth=self.cfg.basis_depth, init=[])
+        m.submodules.basis = storage = BlockRam(self.cfg.basis_depth, 64)
         row = self.rows.payload
         at, base, per_row = Signal(20), Signal(20), Signal()
         with m.If(self._enters()):
@@ -132,22 +133,19 @@ class Multiply(wiring.Component):
                 m.d.sync += at.eq(at + 1)
             with m.Elif(row.final):
                 m.d.sync += at.eq(Mux(row.close, base, at + 1))
-        read, write = storage.read_port(), storage.write_port()
-        held = Signal(basis_layout(self.cfg))
-        m.d.comb += read.addr.eq(at)
-        m.d.sync += held.as_value().eq(read.data)
         m.d.comb += [
-            write.addr.eq(self.write_basis.addr),
-            write.data.eq(self.write_basis.data),
-            write.en.eq(self.write_basis.en),
+            storage.read_addr.eq(at),
+            storage.write_addr.eq(self.write_basis.addr),
+            storage.write_data.eq(self.write_basis.data),
+            storage.write_en.eq(self.write_basis.en),
         ]
-        return held
+        return [storage.read_data.word_select(i, self.cfg.basis_width) for i in range(BASIS_COUNT)]
 
     def _bias(self, m: Module) -> Value:
         """Return the bias of the row that came five clocks ago."""
         width = self.cfg.bias_width
         half = width // 2
-        m.submodules.bias = storage = memory.Memory(shape=width, depth=self.cfg.row_depth, init=[])
+        m.submodules.bias = storage = BlockRam(self.cfg.row_depth, width)
         row = self.rows.payload
 
         # Parameters come with the last row of the layer before, which still needs its own.
@@ -165,24 +163,22 @@ class Multiply(wiring.Component):
         with m.Elif(opened):
             stays = narrow & ~upper & ~ends
             m.d.sync += [at.eq(at + ~stays), upper.eq(stays)]
-        read, write = storage.read_port(), storage.write_port()
         m.d.comb += [
-            read.addr.eq(at),
-            write.addr.eq(self.write_bias.addr),
-            write.data.eq(self.write_bias.data),
-            write.en.eq(self.write_bias.en),
+            storage.read_addr.eq(at),
+            storage.write_addr.eq(self.write_bias.addr),
+            storage.write_data.eq(self.write_bias.data),
+            storage.write_en.eq(self.write_bias.en),
         ]
 
-        # Two clocks behind: the half of the word; three and four: the shift.
-        narrow, upper = self._delayed(m, narrow, 1), self._delayed(m, upper, 1)
-        bias, fine, coarse = (
-            Signal(signed(width), name=name) for name in ("bias", "bias_fine", "bias_coarse")
-        )
-        mantissa = Mux(upper, read.data[half:], read.data[:half]).as_signed()
+        # Three clocks behind: the word, or a half of it; from there the shift, in two clocks.
+        narrow, upper = self._delayed(m, narrow, 2), self._delayed(m, upper, 2)
+        fine, coarse = (Signal(signed(width), name=name) for name in ("bias_fine", "bias_coarse"))
+        word = storage.read_data
+        mantissa = Mux(upper, word[half:], word[:half]).as_signed()
+        bias = Mux(narrow, mantissa, word.as_signed())
         shift = self._delayed(m, shift, 3)
         later = self._delayed(m, shift, 1)
         m.d.sync += [
-            bias.eq(Mux(narrow, mantissa, read.data.as_signed())),
             fine.eq(bias << shift[:2]),
             coarse.eq(fine << (later & 0b1100)),
         ]

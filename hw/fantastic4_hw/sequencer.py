@@ -32,8 +32,6 @@ class Sequencer(wiring.Component):
         The layer whose steps are being given; while idle, the first one.
     slot : ``In(1)``
         Input slot of the inference.
-    release : ``Out(1)``
-        The input has been read for the last time.
     chunks_ready : ``In``, ``drained`` : ``In(1)``
         Chunks computed by the layer that is finishing; that layer has just finished.
     room : ``In(1)``
@@ -53,7 +51,6 @@ class Sequencer(wiring.Component):
     layer: data.View
     is_last: Signal
     slot: Signal
-    release: Signal
     chunks_ready: Signal
     drained: Signal
     room: Signal
@@ -75,7 +72,6 @@ class Sequencer(wiring.Component):
                 "layer": Out(LAYER_LAYOUT),
                 "is_last": Out(1),
                 "slot": In(1),
-                "release": Out(1),
                 "chunks_ready": In(FEATURE_WIDTH),
                 "drained": In(1),
                 "room": In(1),
@@ -123,6 +119,7 @@ class Sequencer(wiring.Component):
             ),
             step.ends.eq(rows_left <= cfg.engines),
             step.rows.eq(rows - 1),
+            step.release.eq(layer_ends & (index == 0)),
             self.reserve_rows.eq(rows),
         ]
 
@@ -163,7 +160,6 @@ class Sequencer(wiring.Component):
                     with m.If(group_ends):
                         m.d.sync += rows_left.eq(rows_left - cfg.engines)
                     with m.If(layer_ends):
-                        m.d.comb += self.release.eq(index == 0)
                         with m.If(self.is_last):
                             m.next = "FINISH"
                         with m.Else():

@@ -82,9 +82,18 @@ def flags_layout(cfg: CoreConfig) -> dict[str, int]:
 
 
 def step_layout(cfg: CoreConfig) -> data.StructLayout:
-    """Return the layout of what the sequencer asks of the activation memory."""
+    """Return the layout of what the sequencer asks of the activation memory.
+
+    ``release``: with this step the input has been read for the last time.
+    """
     return data.StructLayout(
-        {"chunk": chunk_address_width(cfg), "hidden": 1, "slot": 1, **flags_layout(cfg)}
+        {
+            "chunk": chunk_address_width(cfg),
+            "hidden": 1,
+            "slot": 1,
+            "release": 1,
+            **flags_layout(cfg),
+        }
     )
 
 

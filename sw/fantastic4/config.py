@@ -33,6 +33,9 @@ MAX_BANK_LANES = 8
 ALL_FORMATS = ("dense", "ternary", "ternary5", "bitmask", "bitmask2", "csr")
 """Names of the formats there are."""
 
+FIXED_RATE = ("dense", "ternary", "ternary5")
+"""Formats in which every beat takes as many bits, so that all banks go through words alike."""
+
 _BANK_LANES = {"ternary5": (4, 8), "bitmask": (1, 2, 4, 8), "csr": (4, 8), "bitmask2": (4, 8)}
 """Lanes of a bank that formats can do with, unless any."""
 
@@ -162,6 +165,11 @@ class CoreConfig:
     def word_width(self) -> int:
         """Bits of a weight word: as many as one dense beat of a bank."""
         return 4 * self.bank_lanes
+
+    @property
+    def lock_step(self) -> bool:
+        """Whether all banks always have their beat at the same time, whatever the weights."""
+        return not self.external_weights and set(self.formats) <= set(FIXED_RATE)
 
     @property
     def banks(self) -> int:

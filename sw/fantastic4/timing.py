@@ -28,10 +28,10 @@ from fantastic4.pack import params_of, unpack
 START = 1
 """Clocks from the last input transfer to the one in which the inference begins."""
 
-STEP_TO_TAKE = 2
-"""Clocks from a step to the beat that is taken with its chunk."""
+STEP_TO_TAKE = 1
+"""Clocks from a step to the beat that is taken with it."""
 
-TREE_TO_RETIRE = 12
+TREE_TO_RETIRE = 15
 """Clocks from a tile's last beat to its first row's retirement, less the tree's levels."""
 
 RETIRE_TO_RESULT = 3

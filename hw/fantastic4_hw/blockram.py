@@ -1,0 +1,221 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A memory in block RAM that uses the output register of the RAM itself."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from amaranth.hdl import Array, Cat, ClockSignal, Const, Instance, Module, Signal, Value
+from amaranth.lib import memory, wiring
+from amaranth.lib.wiring import In, Out
+
+LUT_RAM_DEPTH = 32
+"""Memories no deeper than this are left to synthesis, which puts them into LUTs."""
+
+
+class BlockRam(wiring.Component):
+    """One write port, one read port, and ``stages`` registers behind the address.
+
+    A row that is read in the clock in which it is written may come out old, new or broken: users
+    see to it that this does not happen, and save the logic that would decide it. For a family with
+    cells of its own (`fantastic4_hw.devices`) these are instantiated, with their own output
+    registers; otherwise it is plain logic.
+
+    Parameters
+    ----------
+    depth, width : int
+        Rows, and bits of a row.
+    granularity : int, optional
+        Bits that share a write enable; the whole row unless given.
+    stages : int
+        1: data come in the clock behind the address; 2: through an output register, in the one
+        behind that.
+
+    Members
+    -------
+    write_addr, write_data, write_en : ``In``
+        ``write_en`` has a bit for each ``granularity`` bits.
+    read_addr : ``In``
+    fetch : ``In(1)``
+        Clock enable of the first stage.
+    move : ``In(1)``
+        Clock enable of the second one; only with two.
+    read_data : ``Out(width)``
+    """
+
+    write_addr: Signal
+    write_data: Signal
+    write_en: Signal
+    read_addr: Signal
+    fetch: Signal
+    move: Signal
+    read_data: Signal
+
+    def __init__(self, depth: int, width: int, *, granularity: int | None = None, stages: int = 2):
+        self.depth, self.width, self.stages = depth, width, stages
+        self.granularity = granularity or width
+        if width % self.granularity:
+            raise ValueError(f"width must be a multiple of {self.granularity}, not {width!r}")
+        addr = max(1, (depth - 1).bit_length())
+        super().__init__(
+            {
+                "write_addr": In(addr),
+                "write_data": In(width),
+                "write_en": In(width // self.granularity),
+                "read_addr": In(addr),
+                "fetch": In(1, init=1),
+                **({"move": In(1, init=1)} if stages == 2 else {}),
+                "read_data": Out(width),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """Return the gateware."""
+        if getattr(platform, "family", "") == "ecp5" and self.depth > LUT_RAM_DEPTH:
+            return _Ecp5(self).build()
+        m = Module()
+        m.submodules.storage = storage = memory.Memory(shape=self.width, depth=self.depth, init=[])
+        read = storage.read_port()
+        whole = self.granularity == self.width
+        write = storage.write_port(granularity=None if whole else self.granularity)
+        m.d.comb += [
+            write.addr.eq(self.write_addr),
+            write.data.eq(self.write_data),
+            write.en.eq(self.write_en),
+            read.addr.eq(self.read_addr),
+            read.en.eq(self.fetch),
+        ]
+        if self.stages == 1:
+            m.d.comb += self.read_data.eq(read.data)
+            return m
+        held = Signal(self.width, reset_less=True)
+        with m.If(self.move):
+            m.d.sync += held.eq(read.data)
+        m.d.comb += self.read_data.eq(held)
+        return m
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A way to use a DP16KD: bits of a row, the data bits among them, and address bits."""
+
+    row: int
+    data: int
+    address: int
+
+
+SHAPES = (Shape(36, 32, 9), Shape(18, 16, 10), Shape(9, 8, 11), Shape(4, 4, 12), Shape(2, 2, 13))
+"""Shapes of a DP16KD; of each 9 bits 8 are used, so that they can have a write enable."""
+
+
+def choose_shape(depth: int, width: int, granularity: int) -> Shape:
+    """Return the shape that takes fewest cells; of equals the one that is deepest."""
+    able = [s for s in SHAPES if granularity % 8 == 0 or granularity == width or s.data <= 4]
+    return min(able, key=lambda s: (_blocks(depth, s) * -(-width // s.data), _blocks(depth, s)))
+
+
+def _blocks(depth: int, shape: Shape) -> int:
+    return -(-depth >> shape.address) if depth > 1 << shape.address else 1
+
+
+class _Ecp5:
+    """Builds a `BlockRam` of DP16KD: port A writes, port B reads."""
+
+    def __init__(self, ram: BlockRam):
+        self.ram = ram
+        self.shape = choose_shape(ram.depth, ram.width, ram.granularity)
+        # With 36 bits, the lower half of a row leaves through port A, whose output register
+        # belongs to the write clock enable: there the second stage is made of flip-flops.
+        self.own_register = ram.stages == 2 and self.shape.row < 36
+
+    def build(self) -> Module:
+        """Return the gateware."""
+        m = Module()
+        ram, shape = self.ram, self.shape
+        blocks = _blocks(ram.depth, shape)
+        rows = []
+        for block in range(blocks):
+            here = ram.write_addr[shape.address :] == block if blocks > 1 else Const(1)
+            rows.append(self._block(m, here))
+        chosen: Value = rows[0]
+        if blocks > 1:
+            select = Signal(len(ram.read_addr) - shape.address)
+            with m.If(ram.fetch):
+                m.d.sync += select.eq(ram.read_addr[shape.address :])
+            if self.own_register:
+                later = Signal.like(select)
+                with m.If(ram.move):
+                    m.d.sync += later.eq(select)
+                select = later
+            chosen = Array(rows)[select]
+        if ram.stages == 2 and not self.own_register:
+            with m.If(ram.move):
+                m.d.sync += ram.read_data.eq(chosen)
+        else:
+            m.d.comb += ram.read_data.eq(chosen)
+        return m
+
+    def _block(self, m: Module, here: Value) -> Value:
+        """Add the cells of one block of rows and return the row it reads."""
+        ram, shape = self.ram, self.shape
+        found = []
+        for low in range(0, ram.width, shape.data):
+            high = min(low + shape.data, ram.width)
+            enables = [
+                here & ram.write_en[bit // ram.granularity]
+                for bit in range(low, high, min(8, shape.data))
+            ]
+            found.append(self._cell(m, ram.write_data[low:high], enables))
+        return Cat(found)
+
+    def _cell(self, m: Module, data: Value, enables: Sequence[Value]) -> Value:
+        """Add one cell; ``enables`` are those of each eight bits of ``data``."""
+        ram, shape = self.ram, self.shape
+        spread = [Cat(data[at : at + 8], Const(0, 1)) for at in range(0, len(data), 8)]
+        word = Cat(*spread) if shape.row >= 9 else data
+        zero = Const(0, 1)
+        written = [word[bit] if bit < len(word) else zero for bit in range(36)]
+        read = Signal(36)
+        below = 14 - shape.address
+        address_a = [zero] * below + [
+            ram.write_addr[b] if b < len(ram.write_addr) else zero for b in range(shape.address)
+        ]
+        address_b = [zero] * below + [
+            ram.read_addr[b] if b < len(ram.read_addr) else zero for b in range(shape.address)
+        ]
+        if shape.row >= 18:  # the lowest address bits are the write enables
+            for index in range(shape.row // 9):
+                address_a[index] = enables[index] if index < len(enables) else zero
+            write_enable: Value = Const(1)
+        else:
+            write_enable = enables[0]
+        ports: dict[str, object] = {f"i_CLK{port}": ClockSignal() for port in "AB"}
+        ports |= {"i_CEA": Const(1), "i_WEA": write_enable, "i_OCEA": zero, "i_RSTA": zero}
+        ports |= {"i_CEB": ram.fetch, "i_WEB": zero, "i_RSTB": zero}
+        ports["i_OCEB"] = ram.move if self.own_register else Const(1)
+        ports |= {f"i_CS{port}{n}": zero for port in "AB" for n in range(3)}
+        for bit in range(14):
+            ports |= {f"i_ADA{bit}": address_a[bit], f"i_ADB{bit}": address_b[bit]}
+        wide = shape.row == 36
+        for bit in range(18):
+            ports[f"i_DIA{bit}"] = written[bit]
+            ports[f"i_DIB{bit}"] = written[18 + bit] if wide else zero
+            ports[f"o_DOB{bit}"] = read[18 + bit] if wide else read[bit]
+            if wide:
+                ports[f"o_DOA{bit}"] = read[bit]
+        m.submodules += Instance(
+            "DP16KD",
+            p_DATA_WIDTH_A=shape.row,
+            p_DATA_WIDTH_B=shape.row,
+            p_REGMODE_A="NOREG",
+            p_REGMODE_B="OUTREG" if self.own_register else "NOREG",
+            p_RESETMODE="SYNC",
+            p_WRITEMODE_A="NORMAL",
+            p_WRITEMODE_B="NORMAL",
+            p_CSDECODE_A="0b000",
+            p_CSDECODE_B="0b000",
+            p_GSR="AUTO",
+            **ports,
+        )
+        if shape.row < 9:
+            return read[: len(data)]
+        return Cat(read[9 * n : 9 * n + min(8, len(data) - 8 * n)] for n in range(len(spread)))
