@@ -12,7 +12,7 @@ from fantastic4_hw.array import Array
 from fantastic4_hw.feed import EngineFeed, LayerFeed
 from fantastic4_hw.inputs import InputWriter
 from fantastic4_hw.loader import Loader
-from fantastic4_hw.memories import WeightBank, word_layout
+from fantastic4_hw.memories import WeightBanks, word_layout
 from fantastic4_hw.multiply import Multiply
 from fantastic4_hw.post import Post
 from fantastic4_hw.retire import Retire
@@ -111,7 +111,8 @@ class Core(wiring.Component):
         connect(m, steps.o, array.steps)
         connect(m, array.reads, activations.steps)
         connect(m, activations.chunks, array.chunks)
-        feeds = [self._feed(m, engine, loader, layer_feed) for engine in range(cfg.engines)]
+        words = self._words(m, loader)
+        feeds = [self._feed(m, e, words, loader, layer_feed) for e in range(cfg.engines)]
         for engine, feed in enumerate(feeds):
             connect(m, feed.o, array.beats[engine])
         connect(m, array.rows, multiply.rows)
@@ -164,19 +165,36 @@ class Core(wiring.Component):
         self._perf(m, sequencer, array, retire)
         return m
 
-    def _feed(self, m: Module, engine: int, loader: Loader, layer_feed: LayerFeed) -> EngineFeed:
+    def _words(self, m: Module, loader: Loader) -> list[stream.Interface]:
+        """Return the weight words of all banks: from outside, or from memories."""
+        cfg = self.cfg
+        if cfg.external_weights:
+            return [flipped(words) for words in self.weights]
+        total = cfg.engines * cfg.banks
+        together = total if cfg.lock_step else 1
+        words: list[stream.Interface] = []
+        for number in range(0, total, together):
+            banks = WeightBanks(cfg, together)
+            m.submodules[f"banks_{number}"] = banks
+            for write, port in zip(loader.write_weights[number:], banks.write, strict=False):
+                connect(m, write, port)
+            m.d.comb += banks.start.eq(~loader.loaded)
+            words += banks.o
+        return words
+
+    def _feed(
+        self,
+        m: Module,
+        engine: int,
+        words: list[stream.Interface],
+        loader: Loader,
+        layer_feed: LayerFeed,
+    ) -> EngineFeed:
         """Return the decoders of an engine, with its weight words and the layers connected."""
         cfg = self.cfg
         m.submodules[f"feed_{engine}"] = feed = EngineFeed(cfg)
         for index in range(cfg.banks):
-            number = engine * cfg.banks + index
-            if cfg.external_weights:
-                connect(m, flipped(self.weights[number]), feed.words[index])
-            else:
-                m.submodules[f"bank_{number}"] = bank = WeightBank(cfg)
-                connect(m, loader.write_weights[number], bank.write)
-                connect(m, bank.o, feed.words[index])
-                m.d.comb += bank.start.eq(~loader.loaded)
+            connect(m, words[engine * cfg.banks + index], feed.words[index])
         m.d.comb += [
             feed.start.eq(~loader.loaded),
             feed.command.payload.eq(layer_feed.command),

@@ -35,7 +35,7 @@ def masked_sum(
 
 
 def registered_product(m: Module, a: Value, b: Value, platform: object) -> Signal:
-    """Return ``a * b`` of the clock before, ``a`` unsigned and ``b`` signed; both come of registers.
+    """Return ``a * b`` of the clock before, ``a`` unsigned and ``b`` signed, out of registers.
 
     On ECP5 a MULT18X18D with its own output register, which synthesis leaves unused: a product and
     the way out of the multiplier no longer share a clock.

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """One engine: four masked adder trees and four accumulators, one row at a time."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from fantastic4.config import BASIS_COUNT, CoreConfig
+from fantastic4_hw.devices import masked_sum
 from fantastic4_hw.shapes import activations, beat_layout, sums_layout
 from fantastic4_hw.tree import MaskedTree
 
@@ -58,6 +59,8 @@ class Engine(wiring.Component):
                 tree.acts.eq(self.acts),
                 tree.mask.eq(Cat(self.codes[lane][i] for lane in range(self.cfg.lanes))),
             ]
+            held = self.sums[i]
+            total = Cat(tree.total, Const(0, len(held) - len(tree.total)))
             with m.If(self.add):
-                m.d.sync += self.sums[i].eq(Mux(self.clear, 0, self.sums[i]) + tree.total)
+                m.d.sync += held.eq(masked_sum(m, total, Const(1), held, ~self.clear, platform))
         return m

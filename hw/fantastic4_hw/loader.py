@@ -138,6 +138,12 @@ class Loader(wiring.Component):
                 with m.If(last):
                     m.next = "IDLE"
 
+        # Banks in lock step go through as many words.
+        uneven, words = Signal(), Signal(16)
+        if cfg.lock_step:
+            m.d.comb += uneven.eq(
+                (kind == Section.WEIGHTS) & (bank != 0) & (section.count != words)
+            )
         needs = data.View(struct_of(NEEDS), word)
         parts, depth = self._sizes(m, kind)
         shifted = Signal(32 * LAYER_WORDS)
@@ -187,9 +193,12 @@ class Loader(wiring.Component):
                         refuse(ErrorCode.SECTION)
                     with m.Elif(section.count > depth):
                         refuse(ErrorCode.CAPACITY)
+                    with m.Elif(uneven):
+                        refuse(ErrorCode.WEIGHTS)
                     with m.Else():
                         with m.If(kind == Section.LAYERS):
                             m.d.sync += self.layers.eq(section.count)
+                        m.d.sync += words.eq(section.count)
                         m.next = "RECORDS"
 
             with m.State("RECORDS"):

@@ -39,78 +39,129 @@ def word_layout(cfg: CoreConfig) -> data.StructLayout:
     return data.StructLayout({"data": cfg.word_width, **WORD_FIELDS})
 
 
-class WeightBank(wiring.Component):
-    """Weight words of one bank, read in order and round and round as a stream.
+class BankReader(wiring.Component):
+    """Address and handshake of weight memories that are read round and round.
 
-    Two stages behind the address, the memory's own output and a register; both hold when the
-    stream stalls. The first word is offered ``latency`` clocks after ``start``, from then on one a
-    clock. Behind the last word that was written the first one follows.
+    Whether an address is the first or the last is known a clock ahead, so that nothing but a reset
+    stands before the counter.
 
     Members
     -------
     start : ``In(1)``
         Begin with the first word again; what was offered or under way is dropped.
-    write : ``In``
-        The loader's port; words come in order.
-    o : ``Out(stream(word_layout(cfg)))``
+    write_addr, write_en : ``In``
+        Words are written in order; the latest is the last.
+    addr, fetch, move : ``Out``
+        For a `BlockRam` of two stages.
+    valid, first : ``Out(1)``, ``ready`` : ``In(1)``
+        The word it gives is offered; it is the first of the network; it is taken.
+    """
+
+    start: Signal
+    write_addr: Signal
+    write_en: Signal
+    addr: Signal
+    fetch: Signal
+    move: Signal
+    valid: Signal
+    first: Signal
+    ready: Signal
+
+    def __init__(self, depth: int):
+        self.depth = depth
+        bits = max(1, (depth - 1).bit_length())
+        pins = {"start": In(1), "write_addr": In(bits), "write_en": In(1), "addr": Out(bits)}
+        pins |= {"fetch": Out(1), "move": Out(1), "valid": Out(1), "first": Out(1), "ready": In(1)}
+        super().__init__(pins)
+
+    def elaborate(self, platform: object) -> Module:
+        """Return the gateware."""
+        m = Module()
+        last, alone = Signal.like(self.addr), Signal()
+        with m.If(self.write_en):
+            m.d.sync += [last.eq(self.write_addr), alone.eq(self.write_addr == 0)]
+
+        following = Signal.like(self.addr)
+        at_first, at_last, restart = Signal(), Signal(), Signal()
+        fetched, first = Signal(), Signal()
+        m.d.comb += [
+            self.move.eq(~self.valid | self.ready),
+            self.fetch.eq(~fetched | self.move),
+            restart.eq(self.start | (self.fetch & at_last)),
+            following.eq(self.addr + 1),
+        ]
+        with m.If(restart):
+            m.d.sync += [self.addr.eq(0), at_first.eq(1), at_last.eq(alone)]
+        with m.Elif(self.fetch):
+            m.d.sync += [self.addr.eq(following), at_first.eq(0), at_last.eq(following == last)]
+        with m.If(self.fetch):
+            m.d.sync += [fetched.eq(1), first.eq(at_first)]
+        with m.If(self.move):
+            m.d.sync += [self.valid.eq(fetched), self.first.eq(first)]
+        with m.If(self.start):
+            m.d.sync += [fetched.eq(0), self.valid.eq(0)]
+        return m
+
+
+class WeightBanks(wiring.Component):
+    """Weight words of ``count`` banks, each read in order and round and round as a stream.
+
+    Two stages behind the address, those of the memory; both hold when the stream stalls. The first
+    words are offered ``latency`` clocks after ``start``, from then on one a clock. Behind the last
+    word that was written the first one follows.
+
+    All banks are read alike, so they must have as many words, and their words be taken in the same
+    clock: what the first stream says counts for all. Banks that go their own way are several
+    components of one bank.
+
+    Members
+    -------
+    start : ``In(1)``
+        Begin with the first word again; what was offered or under way is dropped.
+    write : ``In``, one a bank
+        The loader's ports; words come in order.
+    o : ``Out(stream(word_layout(cfg)))``, one a bank
         Weight words.
     """
 
     start: Signal
-    write: WritePort
-    o: stream.Interface
+    write: list[WritePort]
+    o: list[stream.Interface]
 
     latency = 3
 
-    def __init__(self, cfg: CoreConfig):
-        self.cfg = cfg
+    def __init__(self, cfg: CoreConfig, count: int = 1):
+        self.cfg, self.count = cfg, count
         super().__init__(
             {
                 "start": In(1),
-                "write": In(WriteSignature(cfg.weight_depth, cfg.word_width)),
-                "o": Out(stream.Signature(word_layout(cfg))),
+                "write": In(WriteSignature(cfg.weight_depth, cfg.word_width)).array(count),
+                "o": Out(stream.Signature(word_layout(cfg))).array(count),
             }
         )
 
     def elaborate(self, platform: object) -> Module:
         """Return the gateware."""
         m = Module()
-        depth = self.cfg.weight_depth
-        m.submodules.storage = storage = BlockRam(depth, self.cfg.word_width)
+        m.submodules.reader = reader = BankReader(self.cfg.weight_depth)
         m.d.comb += [
-            storage.write_addr.eq(self.write.addr),
-            storage.write_data.eq(self.write.data),
-            storage.write_en.eq(self.write.en),
+            reader.start.eq(self.start),
+            reader.write_addr.eq(self.write[0].addr),
+            reader.write_en.eq(self.write[0].en),
+            reader.ready.eq(self.o[0].ready),
         ]
-        last, alone = Signal(range(depth)), Signal()
-        with m.If(self.write.en):
-            m.d.sync += [last.eq(self.write.addr), alone.eq(self.write.addr == 0)]
-
-        # Whether an address is the first or the last is known a clock ahead, so that nothing but a
-        # reset stands before the counter.
-        at, following = Signal(range(depth)), Signal(range(depth))
-        at_first, at_last = Signal(), Signal()
-        restart = Signal()
-        fetched, first = Signal(), Signal()
-        move_out, move_in = Signal(), Signal()
-        m.d.comb += [
-            move_out.eq(~self.o.valid | self.o.ready),
-            move_in.eq(~fetched | move_out),
-            restart.eq(self.start | (move_in & at_last)),
-            following.eq(at + 1),
-            storage.read_addr.eq(at),
-            storage.fetch.eq(move_in),
-            storage.move.eq(move_out),
-            self.o.payload.data.eq(storage.read_data),
-        ]
-        with m.If(restart):
-            m.d.sync += [at.eq(0), at_first.eq(1), at_last.eq(alone)]
-        with m.Elif(move_in):
-            m.d.sync += [at.eq(following), at_first.eq(0), at_last.eq(following == last)]
-        with m.If(move_in):
-            m.d.sync += [fetched.eq(1), first.eq(at_first)]
-        with m.If(move_out):
-            m.d.sync += [self.o.valid.eq(fetched), self.o.payload.first.eq(first)]
-        with m.If(self.start):
-            m.d.sync += [fetched.eq(0), self.o.valid.eq(0)]
+        for index, (write, o) in enumerate(zip(self.write, self.o, strict=True)):
+            storage = BlockRam(self.cfg.weight_depth, self.cfg.word_width)
+            m.submodules[f"storage_{index}"] = storage
+            m.d.comb += [
+                storage.write_addr.eq(write.addr),
+                storage.write_data.eq(write.data),
+                storage.write_en.eq(write.en),
+                storage.read_addr.eq(reader.addr),
+                storage.fetch.eq(reader.fetch),
+                storage.move.eq(reader.move),
+                o.payload.data.eq(storage.read_data),
+                o.payload.first.eq(reader.first),
+                o.valid.eq(reader.valid),
+            ]
         return m

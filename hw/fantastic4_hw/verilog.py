@@ -16,7 +16,7 @@ from fantastic4_hw.activations import ActivationMemory
 from fantastic4_hw.array import Array
 from fantastic4_hw.core import Core
 from fantastic4_hw.devices import Family
-from fantastic4_hw.memories import WeightBank
+from fantastic4_hw.memories import WeightBanks
 from fantastic4_hw.multiply import Multiply
 from fantastic4_hw.ports import StreamCore, ports_of
 from fantastic4_hw.post import Post
@@ -70,7 +70,7 @@ def describe(cfg: CoreConfig) -> dict[str, Any]:
         "memory_bits": memory_bits(cfg),
         "multipliers": 4,
         "latency": {
-            "weight_bank": WeightBank.latency,
+            "weight_bank": WeightBanks.latency,
             "activations": ActivationMemory.latency,
             "array": Array.latency_of(cfg),
             "multiply": Multiply.latency,

@@ -3,18 +3,18 @@ import itertools
 
 import pytest
 
-from fantastic4_hw.memories import WeightBank
+from fantastic4_hw.memories import WeightBanks
 from fantastic4_sim.bench import simulate
 from fantastic4_sim.streams import keeps_promise, plain, sink
 
 
 async def fill(ctx, dut, words):
     for addr, word in enumerate(words):
-        ctx.set(dut.write.addr, addr)
-        ctx.set(dut.write.data, word)
-        ctx.set(dut.write.en, 1)
+        ctx.set(dut.write[0].addr, addr)
+        ctx.set(dut.write[0].data, word)
+        ctx.set(dut.write[0].en, 1)
         await ctx.tick()
-    ctx.set(dut.write.en, 0)
+    ctx.set(dut.write[0].en, 0)
 
 
 async def start(ctx, dut):
@@ -38,7 +38,7 @@ def round_and_round(words, count):
 def test_reads_round_and_round(rng, geometry, lanes, gap):
     """``start`` comes at any time, also while a word is being refused."""
     cfg = geometry(lanes, 1, weight_depth=20)
-    dut = WeightBank(cfg)
+    dut = WeightBanks(cfg)
     words = random_words(rng, cfg)
     counts = [20, 0, 1, 7, 45, 3, 21]
     seen: list[list[int]] = []
@@ -48,7 +48,7 @@ def test_reads_round_and_round(rng, geometry, lanes, gap):
         for count in counts:
             await start(ctx, dut)
             found: list[int] = []
-            await sink(dut.o, count, found, gap=gap, seed=count)(ctx)
+            await sink(dut.o[0], count, found, gap=gap, seed=count)(ctx)
             seen.append(found)
 
     simulate(dut, [drive])
@@ -59,7 +59,7 @@ def test_reads_round_and_round(rng, geometry, lanes, gap):
 def test_the_words_of_the_latest_image_go_round(rng, geometry, gap):
     """Longer and shorter ones than before, from the whole memory down to a single word."""
     cfg = geometry(4, 1, weight_depth=20)
-    dut = WeightBank(cfg)
+    dut = WeightBanks(cfg)
     images = [random_words(rng, cfg, size) for size in (3, 20, 7, 1, 2, 20, 19)]
     seen: list[list[int]] = []
 
@@ -68,7 +68,7 @@ def test_the_words_of_the_latest_image_go_round(rng, geometry, gap):
             await fill(ctx, dut, words)
             await start(ctx, dut)
             found: list[int] = []
-            await sink(dut.o, 50, found, gap=gap, seed=len(words))(ctx)
+            await sink(dut.o[0], 50, found, gap=gap, seed=len(words))(ctx)
             seen.append(found)
 
     simulate(dut, [drive])
@@ -78,21 +78,21 @@ def test_the_words_of_the_latest_image_go_round(rng, geometry, gap):
 @pytest.mark.parametrize("gap", [0.0, 0.5])
 def test_keeps_its_promise(rng, geometry, gap):
     cfg = geometry(4, 1, weight_depth=20)
-    dut = WeightBank(cfg)
+    dut = WeightBanks(cfg)
     words = random_words(rng, cfg)
     seen: list[int] = []
 
     async def drive(ctx):
         await fill(ctx, dut, words)
         await start(ctx, dut)
-        await sink(dut.o, 50, seen, gap=gap, late=True)(ctx)
+        await sink(dut.o[0], 50, seen, gap=gap, late=True)(ctx)
 
     # Words offered before the first start are none of its business.
     async def promise(ctx):
         started = 0
         while not started:
             *_, started = await ctx.tick().sample(dut.start)
-        await keeps_promise(dut.o)(ctx)
+        await keeps_promise(dut.o[0])(ctx)
 
     simulate(dut, [drive], checkers=[promise])
     assert seen == round_and_round(words, 50)
@@ -101,16 +101,16 @@ def test_keeps_its_promise(rng, geometry, gap):
 def test_latency_and_rate(rng, geometry):
     """One word a clock, also from the last to the first."""
     cfg = geometry(4, 1, weight_depth=20)
-    dut = WeightBank(cfg)
+    dut = WeightBanks(cfg)
     words = random_words(rng, cfg)
     seen: list[tuple[int, int]] = []
 
     async def drive(ctx):
         await fill(ctx, dut, words)
-        ctx.set(dut.o.ready, 1)
+        ctx.set(dut.o[0].ready, 1)
         for clock in range(63):
             ctx.set(dut.start, clock == 0)
-            *_, valid, word = await ctx.tick().sample(dut.o.valid, dut.o.payload)
+            *_, valid, word = await ctx.tick().sample(dut.o[0].valid, dut.o[0].payload)
             if valid and clock:
                 seen.append((clock, plain(word)))
 

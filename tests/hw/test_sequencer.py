@@ -50,6 +50,12 @@ def steps_of(cfg, layers, slot):
                         "open": int(plane == 0 and tile == 0),
                         "close": int(plane == layer["planes"] - 1 and last_tile),
                         "ends": int(left <= cfg.engines),
+                        "release": int(
+                            index == 0
+                            and left <= cfg.engines
+                            and plane == layer["planes"] - 1
+                            and last_chunk
+                        ),
                         "rows": min(left, cfg.engines) - 1,
                     }
                     yield index, step, plane == layer["planes"] - 1 and last_chunk
@@ -93,7 +99,7 @@ class Surroundings:
                 drained = int(rows_done == layers[layer]["out_features"])
             ctx.set(dut.drained, drained)
             ctx.set(dut.done, int(drained and layer == len(layers) - 1))
-            signals = (dut.begin, dut.release, dut.reserve, dut.reserve_rows, dut.is_last)
+            signals = (dut.begin, dut.reserve, dut.reserve_rows, dut.is_last)
             (
                 *_,
                 valid,
@@ -101,7 +107,6 @@ class Surroundings:
                 step,
                 index,
                 begin,
-                release,
                 reserve,
                 rows,
                 is_last,
@@ -125,11 +130,11 @@ class Surroundings:
                     assert step.chunk < self.known, "a chunk that is not computed yet"
                 if ready:
                     self.steps.append(plain(step))
-                    assert release == (
+                    assert step.release == (
                         layer_of == 0 and (taken + 1 == total or expected[taken + 1][0] > 0)
                     )
                     assert reserve == (ends and layer_of == len(layers) - 1)
-                    self.released += [len(self.steps)] if release else []
+                    self.released += [len(self.steps)] if step.release else []
                     if reserve:
                         self.reserved.append(rows)
                         room = int(self.room == 1)
@@ -138,7 +143,7 @@ class Surroundings:
                         free = finishing[-1][0] if finishing else 0
                         finishing.append([max(clock + self.delay, free), count])
                     taken += 1
-            assert (valid and ready) or not (release or reserve)
+            assert (valid and ready) or not reserve
             # what the sequencer may know in the next clock
             if drained:
                 self.known, rows_done = 0, 0
