@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The programs of the flow: found, run, and asked for their version."""
+
+import re
+import shutil
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Callable, Sequence
+from functools import cache
+from pathlib import Path
+
+from fantastic4.errors import FantasticError
+
+_VERSION = re.compile(r"\d+(?:\.\d+)+(?:[-+]\S+?)?(?=[\s)(,]|$)")
+
+
+@cache
+def find_tool(name: str) -> str:
+    """Return the program ``name``: a native one on the path, else its WebAssembly build.
+
+    Raises
+    ------
+    FantasticError
+        If there is neither.
+    """
+    beside = str(Path(sys.executable).parent)
+    for candidate in (name, f"yowasp-{name}"):
+        found = shutil.which(candidate) or shutil.which(candidate, path=beside)
+        if found:
+            return found
+    raise FantasticError(f"this needs {name}: pip install 'fantastic4[synth]'")
+
+
+def has_tool(name: str) -> bool:
+    """Return whether ``find_tool`` finds ``name``."""
+    try:
+        find_tool(name)
+    except FantasticError:
+        return False
+    return True
+
+
+@cache
+def version_of(name: str) -> str:
+    """Return the version of a tool, and whether it is the WebAssembly build."""
+    tool = find_tool(name)
+    done = subprocess.run([tool, "--version"], capture_output=True, text=True, check=False)
+    text = done.stdout + done.stderr
+    found = _VERSION.search(text[text.lower().find(name[:5]) :])
+    kind = " (yowasp)" if Path(tool).name.startswith("yowasp-") else ""
+    return f"{found[0] if found else 'unknown'}{kind}"
+
+
+def run_tool(
+    name: str,
+    args: Sequence[str],
+    folder: Path,
+    what: str,
+    line: Callable[[str], None] | None = None,
+) -> None:
+    """Run a tool in ``folder``, of which the WebAssembly builds see relative paths only.
+
+    Parameters
+    ----------
+    what : str
+        What fails if it fails.
+    line : callable, optional
+        Called with each line that the tool prints.
+
+    Raises
+    ------
+    FantasticError
+        If the tool fails; with the error that it names.
+    """
+    last: deque[str] = deque(maxlen=40)
+    errors: list[str] = []
+    process = subprocess.Popen(
+        [find_tool(name), *args],
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    )
+    assert process.stdout is not None
+    try:
+        for text in process.stdout:
+            last.append(text)
+            if text.startswith("ERROR") and not errors:
+                errors.append(text.partition(":")[2].strip())
+            if line is not None:
+                line(text)
+        code = process.wait()
+    finally:
+        process.kill()
+        process.stdout.close()
+        process.wait()
+    if code:
+        said = [text.strip() for text in last if text.strip()]
+        raise FantasticError(f"{what} failed: {(errors or said or [f'exit code {code}'])[-1]}")
