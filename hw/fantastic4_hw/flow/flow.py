@@ -34,7 +34,7 @@ from fantastic4_hw.flow.yosys import (
 )
 from fantastic4_hw.verilog import convert
 
-REVISION = "1"
+REVISION = "2"
 """Part of every key: changed when the flow reads the same results differently."""
 
 Progress = Callable[[str, str], None]
@@ -174,8 +174,7 @@ def _netlist(
     if packs:
         progress("synthesis", "packing")
         framed = run_frame(netlist, chip, folder)
-        packed = run_pack(json.dumps(netlist), MODULE, chip, folder)
-        utilisation = {what: packed[name] for what, name in chip.sites.items()}
+        utilisation = run_pack(json.dumps(netlist), framed, chip, folder)
         luts = utilisation["luts"]["used"]
         store.store_bytes(key, "framed.json", framed.encode())
     result = {

@@ -3,6 +3,7 @@
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,13 @@ from fantastic4_hw.flow.harness import INSTANCE, TOP
 from fantastic4_hw.flow.netlist import component_of
 from fantastic4_hw.flow.targets import Target
 from fantastic4_hw.flow.tools import run_tool
+from fantastic4_hw.flow.yosys import MODULE
 
 PORTS = "ports"
 """Component of the frame's own flip-flops."""
+
+INSIDE = f"{INSTANCE}."
+"""What names of the design begin with in the frame."""
 
 _PHASES = (
     (re.compile(r"Info: Packing"), "packing"),
@@ -49,19 +54,30 @@ def route_options(target: Target, seed: int, mhz: float) -> list[str]:
     return [*target.options, *constraint, "--seed", str(seed), "--report", f"seed-{seed}.json"]
 
 
-def run_pack(text: str, module: str, target: Target, folder: Path) -> dict[str, Any]:
-    """Return what a netlist takes of a chip, by nextpnr's names: ``used`` and ``available``.
+def run_pack(alone: str, framed: str, target: Target, folder: Path) -> dict[str, Any]:
+    """Return what a design takes of a chip: ``used`` and ``available`` of each resource.
+
+    Packs the netlist ``alone``, which needs no pins. Gowin's packer wants pins: there the framed
+    netlist is packed, and the frame's LUTs and flip-flops, all that it has, are taken off.
 
     Raises
     ------
     FantasticError
         If nextpnr is missing or fails.
     """
-    (folder / "packing.json").write_text(text)
+    pinned = bool(target.pins)
+    (folder / "packing.json").write_text(framed if pinned else alone)
     (folder / "pins.cst").write_text(pin_constraint(target.pins))
-    args = ["--json", "packing.json", "--top", module, *pack_options(target)]
+    args = ["--json", "packing.json", "--top", TOP if pinned else MODULE, *pack_options(target)]
     run_tool(f"nextpnr-{target.nextpnr}", args, folder, f"packing for {target.name}")
-    return json.loads((folder / "packed.json").read_text())["utilization"]
+    packed = json.loads((folder / "packed.json").read_text())["utilization"]
+    use = {what: dict(packed[name]) for what, name in target.sites.items()}
+    if pinned:
+        cells = json.loads(framed)["modules"][TOP]["cells"]
+        outside = Counter(x["type"] for name, x in cells.items() if not name.startswith(INSIDE))
+        for what in ("luts", "ffs"):
+            use[what]["used"] -= target.kinds.count(outside, what)
+    return use
 
 
 def run_route(
@@ -170,7 +186,6 @@ def _delays(steps: list[Mapping[str, Any]]) -> Iterator[float]:
 
 
 def _component(cell: str, instances: frozenset[str]) -> str:
-    inside = f"{INSTANCE}."
-    if not cell.startswith(inside):
+    if not cell.startswith(INSIDE):
         return PORTS
-    return component_of(cell.removeprefix(inside), instances) or "top"
+    return component_of(cell.removeprefix(INSIDE), instances) or "top"

@@ -210,7 +210,7 @@ def _gowin(name: str, device: str, family: str, pins: Mapping[str, int]) -> Targ
         technology="gowin",
         family="generic",
         device=device,
-        speed=device.rpartition("C")[2],
+        speed=device[device.rindex("C") :],
         nextpnr="himbaechel-gowin",
         options=("--device", device, "--vopt", f"family={family}", "--vopt", "cst=pins.cst"),
         mhz=50.0,
