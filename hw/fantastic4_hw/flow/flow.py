@@ -12,6 +12,7 @@ from typing import Any
 from amaranth.lib import wiring
 
 from fantastic4.errors import FantasticError
+from fantastic4_hw.flow.asic import PERIOD_NS, synthesise_asic
 from fantastic4_hw.flow.cache import Cache, default_folder, key_of
 from fantastic4_hw.flow.netlist import by_component, carries_fed, cells_in, instances_in
 from fantastic4_hw.flow.nextpnr import (
@@ -47,7 +48,7 @@ def _ignore(job: str, stage: str) -> None:
 
 def synthesise(
     component: wiring.Component,
-    target: str,
+    target: str | Path,
     *,
     config: str = "",
     top: str = "",
@@ -57,18 +58,19 @@ def synthesise(
     route: bool = True,
     seeds: Sequence[int] = (1, 2, 3),
     mhz: float | None = None,
+    period_ns: float = PERIOD_NS,
     jobs: int = 1,
     cache: Path | None = None,
     progress: Progress = _ignore,
 ) -> Record:
-    """Synthesise any component for a target, place and route it, and return what was found.
+    """Synthesise any component, place and route it where that is possible, and say what it takes.
 
     Parameters
     ----------
     component : wiring.Component
         The design; with one clock and synchronous reset.
-    target : str
-        A key of `targets.TARGETS`.
+    target : str or Path
+        A key of `targets.TARGETS`, or a liberty file.
     config, top, parameters, lanes
         What the record says about the design.
     family : str, optional
@@ -79,6 +81,8 @@ def synthesise(
         Seeds of the placer, one run each.
     mhz : float, optional
         Clock to ask for; by default the target's.
+    period_ns : float
+        With a liberty file, the clock period to ask for.
     jobs : int
         Seeds at the same time.
     cache : Path, optional
@@ -91,11 +95,17 @@ def synthesise(
     FantasticError
         If a tool is missing or fails, or the design is to be routed and does not fit the chip.
     """
-    chip = find_target(target)
     store = Cache(cache or default_folder())
-    mhz = mhz or chip.mhz
+    said: dict[str, Any] = {"config": config, "top": top, "parameters": parameters, "lanes": lanes}
     progress("synthesis", "elaborating")
-    verilog = convert(component, MODULE, family or chip.family)
+    if isinstance(target, Path):
+        said["family"] = family or "generic"
+        verilog = convert(component, MODULE, said["family"])
+        return synthesise_asic(verilog, target, period_ns, store, progress, **said)
+    chip = find_target(target)
+    mhz = mhz or chip.mhz
+    said["family"] = family or chip.family
+    verilog = convert(component, MODULE, said["family"])
     with tempfile.TemporaryDirectory(prefix="fantastic4-") as name:
         folder = Path(name)
         found = _netlist(verilog, chip, store, folder, progress)
@@ -119,18 +129,13 @@ def synthesise(
     cells, luts = found["cells"], found["luts"]
     names = ("carries", "ffs", "multipliers", "block_rams", "lut_rams", "wide_rams")
     return Record(
-        config=config,
-        top=top,
-        parameters=parameters,
         target=chip.name,
         technology=chip.technology,
-        family=family or chip.family,
         device=chip.device,
         speed=chip.speed,
         cells=cells,
         luts=luts,
         **{name: kinds.count(cells, name) for name in names},
-        lanes=lanes,
         luts_per_lane=round(luts / lanes, 2) if lanes else None,
         components=found["components"],
         utilisation=utilisation,
@@ -139,6 +144,7 @@ def synthesise(
         critical_path=path,
         tools=_tools(chip, route),
         seconds=seconds,
+        **said,
     )
 
 

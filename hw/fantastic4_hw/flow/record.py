@@ -2,7 +2,7 @@
 """What the flow finds out about a design: one record for every target."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from statistics import median
 from typing import Any
 
@@ -27,6 +27,33 @@ class Fmax:
         """Return the summary of what each seed gave."""
         found = seeds.values()
         return cls(round(median(found), 2), min(found), max(found), asked, dict(seeds))
+
+
+@dataclass(frozen=True)
+class Asic:
+    """A design in standard cells.
+
+    Parameters
+    ----------
+    area_um2 : float
+        Of all cells, in the unit of the liberty file; without memories and wires.
+    memory_bits : int
+        Bits of memories, which are not among the cells.
+    period_ns : float
+        Clock period that was asked for.
+    delay_ns : float
+        Slowest logic between registers, memories and ports, as abc times it.
+    sta_delay_ns, power_mw : float or None
+        As OpenSTA has them, if it was there: the shortest period, registers' own times included,
+        and power at ``period_ns`` with activity 0.1.
+    """
+
+    area_um2: float
+    memory_bits: int
+    period_ns: float
+    delay_ns: float
+    sta_delay_ns: float | None
+    power_mw: float | None
 
 
 @dataclass(frozen=True)
@@ -57,10 +84,8 @@ class Record:
     fmax_mhz : Fmax or None
     critical_path : Mapping or None
         Of the seed in the middle.
-    area_um2, delay_ns, power_mw : float or None
+    asic : Asic or None
         With a liberty file only.
-    memory_bits : int or None
-        With a liberty file only: bits of memories that are not among the cells.
     tools : Mapping
         Versions.
     seconds : Mapping
@@ -73,29 +98,26 @@ class Record:
     target: str
     technology: str
     family: str
-    device: str
-    speed: str
     cells: Mapping[str, int]
-    luts: int
-    carries: int
     ffs: int
     multipliers: int
-    block_rams: int
-    lut_rams: int
-    wide_rams: int
     lanes: int | None
-    luts_per_lane: float | None
-    components: Mapping[str, Mapping[str, int]]
-    utilisation: Mapping[str, Mapping[str, int]]
-    fits: bool | None
-    fmax_mhz: Fmax | None
-    critical_path: Mapping[str, Any] | None
     tools: Mapping[str, str]
     seconds: Mapping[str, float]
-    area_um2: float | None = None
-    delay_ns: float | None = None
-    power_mw: float | None = None
-    memory_bits: int | None = None
+    device: str = ""
+    speed: str = ""
+    luts: int = 0
+    carries: int = 0
+    block_rams: int = 0
+    lut_rams: int = 0
+    wide_rams: int = 0
+    luts_per_lane: float | None = None
+    components: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    utilisation: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    fits: bool | None = None
+    fmax_mhz: Fmax | None = None
+    critical_path: Mapping[str, Any] | None = None
+    asic: Asic | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return the record as plain JSON."""
@@ -116,7 +138,7 @@ class Record:
         """
         if plain.get("schema") != SCHEMA:
             raise FantasticError(f"the record must be of schema {SCHEMA}")
-        names = [field.name for field in fields(cls)]
+        names = [entry.name for entry in fields(cls)]
         missing = [name for name in names if name not in plain]
         if missing:
             raise FantasticError(f"the record has no {missing[0]}")
@@ -125,4 +147,6 @@ class Record:
             timing = dict(found["fmax_mhz"])
             timing["seeds"] = {int(seed): mhz for seed, mhz in timing["seeds"].items()}
             found["fmax_mhz"] = Fmax(**timing)
+        if found["asic"] is not None:
+            found["asic"] = Asic(**found["asic"])
         return cls(**found)

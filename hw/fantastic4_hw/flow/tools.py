@@ -8,11 +8,19 @@ import sys
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import cache
+from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 
 from fantastic4.errors import FantasticError
 
 _VERSION = re.compile(r"\d+(?:\.\d+)+(?:[-+]\S+?)?(?=[\s)(,]|$)")
+
+_PYOSYS = """
+import sys
+from pyosys import libyosys
+libyosys.run_pass(f"script {sys.argv[1]}", libyosys.Design())
+"""
 
 
 @cache
@@ -32,6 +40,27 @@ def find_tool(name: str) -> str:
     raise FantasticError(f"this needs {name}: pip install 'fantastic4[synth]'")
 
 
+def command_of(name: str) -> list[str]:
+    """Return how to run ``name``: a program, or ``native-yosys``.
+
+    That is a yosys on the path or the one in the package pyosys, but not a WebAssembly build, where
+    the words of abc are lost.
+
+    Raises
+    ------
+    FantasticError
+        If there is none.
+    """
+    if name != "native-yosys":
+        return [find_tool(name)]
+    native = shutil.which("yosys")
+    if native:
+        return [native]
+    if find_spec("pyosys") is None:
+        raise FantasticError("this needs a native yosys: pip install 'fantastic4[synth]'")
+    return [sys.executable, "-c", _PYOSYS]
+
+
 def has_tool(name: str) -> bool:
     """Return whether ``find_tool`` finds ``name``."""
     try:
@@ -44,11 +73,13 @@ def has_tool(name: str) -> bool:
 @cache
 def version_of(name: str) -> str:
     """Return the version of a tool, and whether it is the WebAssembly build."""
-    tool = find_tool(name)
-    done = subprocess.run([tool, "--version"], capture_output=True, text=True, check=False)
-    text = done.stdout + done.stderr
-    found = _VERSION.search(text[text.lower().find(name[:5]) :])
-    kind = " (yowasp)" if Path(tool).name.startswith("yowasp-") else ""
+    command = command_of(name)
+    if len(command) > 1:
+        return f"{version('pyosys')} (pyosys)"
+    option = "-version" if name == "sta" else "--version"
+    done = subprocess.run([*command, option], capture_output=True, text=True, check=False)
+    found = _VERSION.search(done.stdout + done.stderr)
+    kind = " (yowasp)" if Path(command[0]).name.startswith("yowasp-") else ""
     return f"{found[0] if found else 'unknown'}{kind}"
 
 
@@ -76,7 +107,7 @@ def run_tool(
     last: deque[str] = deque(maxlen=40)
     errors: list[str] = []
     process = subprocess.Popen(
-        [find_tool(name), *args],
+        [*command_of(name), *args],
         cwd=folder,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

@@ -15,6 +15,8 @@ EXAMPLES = (
     "fantastic4 synth --config base --target ecp5-85k --seeds 1,2,3 --jobs 2 --json",
     "fantastic4 synth --config base --target xc7 --set lanes=128 --set formats=dense",
     "fantastic4 synth --config base --target ecp5-85k --top engine --no-route",
+    "fantastic4 synth --config small --target ecp5-85k --no-route --check",
+    "fantastic4 synth --config tiny --liberty cells.lib --period 5",
 )
 
 TARGET_NAMES = "ecp5-25k, ecp5-45k, ecp5-85k, ice40-up5k, gowin-gw1nr9, gowin-gw2a18, xc7, xcu"
@@ -47,6 +49,20 @@ def command(
         ),
     ] = None,
     jobs: Annotated[int, typer.Option(help="Seeds side by side.", min=1, metavar="N")] = 1,
+    liberty: Annotated[
+        Path | None,
+        typer.Option(help="Instead of a target: standard cells, area and delay.", metavar="FILE"),
+    ] = None,
+    period: Annotated[
+        float, typer.Option(help="Clock period to ask for with --liberty, in ns.", min=0.01)
+    ] = 10.0,
+    check: Annotated[
+        bool, typer.Option("--check", help="End with exit code 1 if the budget is broken.")
+    ] = False,
+    budget: Annotated[
+        Path | None,
+        typer.Option(help="The budget.", metavar="FILE", show_default="constraints/budget.toml"),
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -64,19 +80,25 @@ def command(
     Runs on the pip-installed tools (extra "synth"), or on native ones that are on the path. Results
     are kept by their content: what was done once is not done again, and a stopped run goes on with
     the seeds it has not yet done. For xc7 and xcu there is no open place and route.
+
+    With --check, what came out is held against what the configuration promises in the budget.
     """
     from fantastic4.cli.synthbars import shown_flow
     from fantastic4.configfile import dump_config, with_settings
+    from fantastic4_hw.flow.budget import BUDGET, broken, promise_for, read_budget
     from fantastic4_hw.flow.flow import over_use, synthesise
     from fantastic4_hw.flow.tops import find_top
 
     out = Output(as_json)
     cfg = with_settings(find_config(config), settings or [])
     part = find_top(top)
+    promise = None
+    if check:
+        promise = promise_for(read_budget(budget or BUDGET), cfg.name, top, target)
     with shown_flow(out) as told:
         record = synthesise(
             part.make(cfg),
-            target,
+            liberty or target,
             config=cfg.name,
             top=top,
             parameters=dump_config(cfg),
@@ -84,18 +106,26 @@ def command(
             route=route,
             seeds=parse_seeds(seeds),
             mhz=freq,
+            period_ns=period,
             jobs=jobs,
             cache=output,
             progress=told,
         )
     plain = record.as_json()
     if output is not None:
-        path = output / f"{cfg.name}-{top}-{target}.json"
+        path = output / f"{cfg.name}-{top}-{record.target}.json"
         write_json(path, plain)
         out.note(f"wrote {path}")
     if record.fits is False:
         out.note(f"{cfg.name} does not fit {target}: {over_use(record.utilisation)}")
     out.emit(plain, *tables(plain))
+    if promise is not None:
+        lines = broken(record, promise)
+        for line in lines:
+            out.note(f"error: {line}")
+        if lines:
+            raise typer.Exit(1)
+        out.note("the budget is kept")
 
 
 def parse_seeds(text: str) -> list[int]:
@@ -113,14 +143,25 @@ def tables(record: Mapping[str, Any]) -> list[Any]:
     """Return how a record is shown."""
     rows: dict[str, Any] = {
         "device": f"{record['device'] or record['technology']} {record['speed']}".strip(),
-        "luts": record["luts"],
-        "luts a lane": record["luts_per_lane"],
-        "flip-flops": record["ffs"],
         "multipliers": record["multipliers"],
-        "block RAMs": record["block_rams"],
-        "LUT RAMs": record["lut_rams"],
+        "flip-flops": record["ffs"],
         "lanes": record["lanes"],
     }
+    if asic := record["asic"]:
+        rows |= {
+            "area, µm²": asic["area_um2"],
+            "memory bits, not in it": asic["memory_bits"],
+            "delay, ns": f"{asic['delay_ns']:.3f}, {asic['period_ns']:g} asked for",
+        }
+        if asic["power_mw"] is not None:
+            rows["OpenSTA"] = f"{asic['sta_delay_ns']:.3f} ns, {asic['power_mw']:.3f} mW"
+    else:
+        rows |= {
+            "LUTs": record["luts"],
+            "LUTs a lane": record["luts_per_lane"],
+            "block RAMs": record["block_rams"],
+            "LUT RAMs": record["lut_rams"],
+        }
     if fmax := record["fmax_mhz"]:
         rows["MHz"] = f"{fmax['median']:.1f} ({fmax['least']:.1f} to {fmax['greatest']:.1f})"
     if path := record["critical_path"]:
