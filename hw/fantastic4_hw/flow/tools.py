@@ -119,8 +119,8 @@ def run_tool(
     try:
         for text in process.stdout:
             last.append(text)
-            if text.startswith("ERROR") and not errors:
-                errors.append(text.partition(":")[2].strip())
+            if "ERROR: " in text and not errors:
+                errors.append(text.partition("ERROR: ")[2].strip())
             if line is not None:
                 line(text)
         code = process.wait()

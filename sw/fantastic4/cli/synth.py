@@ -87,11 +87,14 @@ def command(
     from fantastic4.configfile import dump_config, with_settings
     from fantastic4_hw.flow.budget import BUDGET, broken, promise_for, read_budget
     from fantastic4_hw.flow.flow import over_use, synthesise
+    from fantastic4_hw.flow.targets import find_target
     from fantastic4_hw.flow.tops import find_top
 
     out = Output(as_json)
     cfg = with_settings(find_config(config), settings or [])
     part = find_top(top)
+    if liberty is None:
+        find_target(target)
     promise = None
     if check:
         promise = promise_for(read_budget(budget or BUDGET), cfg.name, top, target)
