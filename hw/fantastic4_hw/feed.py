@@ -10,7 +10,8 @@ from amaranth.lib.wiring import In, Out
 from fantastic4.config import CoreConfig
 from fantastic4.formats.beats import beats_a_word
 from fantastic4.layout import Format
-from fantastic4_hw.decoder.select import PALETTE_FORMATS, SelectDecoder
+from fantastic4.pace import joins
+from fantastic4_hw.decoder.select import SelectDecoder, palette_formats
 from fantastic4_hw.decoder.signature import COMMAND_LAYOUT, ENTRY_LAYOUT
 from fantastic4_hw.memories import word_layout
 from fantastic4_hw.shapes import LAYER_LAYOUT, beat_layout
@@ -162,7 +163,7 @@ class LayerFeed(wiring.Component):
         record = self.table_record
         m.d.comb += [
             self.table_index.eq(index),
-            has_palette.eq(Cat(self.command.format == kind for kind in PALETTE_FORMATS).any()),
+            has_palette.eq(Cat(self.command.format == x for x in palette_formats(self.cfg)).any()),
             self.entry.code.eq(palette[:4]),
         ]
         with m.FSM():
@@ -212,7 +213,9 @@ class LayerFeed(wiring.Component):
             span = beats_a_word(kind, self.cfg.bank_lanes)
             return (record.beats + span - 1) >> (span - 1).bit_length()
 
-        if "bitmask2" not in self.cfg.formats:
-            return words(Format.BITMASK)
-        two_levels = record.format == Format.BITMASK2
-        return Mux(two_levels, words(Format.BITMASK2), words(Format.BITMASK))
+        counts = words(Format.BITMASK)
+        if "bitmask2" in self.cfg.formats:
+            counts = Mux(record.format == Format.BITMASK2, words(Format.BITMASK2), counts)
+        if joins(self.cfg) is not None:
+            counts = Mux(record.format == Format.DENSE, record.beats, counts)
+        return counts

@@ -123,7 +123,7 @@ def command_of(params: Params, count: int, kind: Format, lanes: int) -> dict[str
         "gap": params.gap,
         "beats": count,
         "last": (count - 1) % (1 << BEATS_WIDTH),
-        "blocks": -(-count // beats_a_word(kind, lanes)),
+        "blocks": count if kind == Format.DENSE else -(-count // beats_a_word(kind, lanes)),
     }
 
 

@@ -11,10 +11,18 @@ BEATS_WIDTH = 24
 """Bits that count the beats of any layer."""
 
 COMMAND_LAYOUT = data.StructLayout(
-    {"format": 4, "width": 3, "gap": 4, "beats": BEATS_WIDTH, "last": BEATS_WIDTH, "blocks": 22}
+    {
+        "format": 4,
+        "width": 3,
+        "gap": 4,
+        "beats": BEATS_WIDTH,
+        "last": BEATS_WIDTH,
+        "blocks": BEATS_WIDTH,
+    }
 )
 """Begins a layer: its ``Format``, bits of a code's name, bits of a gap, beats it has, the same less
-one, and how many words hold the masks of its beats (``bitmask``) or the flags (``bitmask2``)."""
+one, and how many words hold the masks of its beats (``bitmask``), the flags (``bitmask2``) or, if
+that is one with their decoder, the beats themselves (``dense``)."""
 
 ENTRY_LAYOUT = data.StructLayout({"index": 4, "code": 4, "write": 1})
 """One entry of the palette."""
