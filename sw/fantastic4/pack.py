@@ -98,16 +98,18 @@ def fit_masks(network: Network, cfg: CoreConfig) -> Network:
     """
     if not cfg.recodes:
         return network
-    layers = tuple(recode(layer) for layer in network.layers)
-    for layer in layers:
-        if layer.codes.max() >> cfg.masks:
+    layers = []
+    for layer in network.layers:
+        fits = [x for x in (recode(layer), layer) if not x.codes.max() >> cfg.masks]
+        if not fits:
             values = len(np.unique(layer.codes[layer.codes != 0]))
             raise PackError(
                 f"layer {layer.name!r} has {values} non-zero values, or one that 16 bits do not "
                 f"hold; config {cfg.name} has engines of {cfg.masks} masks: train with --values "
                 f"{cfg.masks}, or take a configuration with {BASIS_COUNT} masks"
             )
-    return replace(network, layers=layers)
+        layers.append(fits[0])
+    return replace(network, layers=tuple(layers))
 
 
 def _record(
