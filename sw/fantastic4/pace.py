@@ -100,13 +100,13 @@ def first_beat(kind: Format, cfg: CoreConfig) -> int:
     """Return the clocks from a command to the first beat, for decoders that have a fixed one."""
     levels = max(1, cfg.bank_lanes.bit_length() - 1)
     palette = cfg.name_width > 2
-    joined = 3 + min(2, levels) if palette else 4
+    joined = 2 + min(2, levels) if palette else 3
     return {
         Format.DENSE: joined if joins(cfg) else 1,
         Format.TERNARY: 6,
         Format.TERNARY5: 4,
-        Format.BITMASK: levels + (18 if palette else 5),
-        Format.BITMASK2: levels + (18 if palette else 6),
+        Format.BITMASK: levels + (18 if palette else 4),
+        Format.BITMASK2: levels + (18 if palette else 5),
     }[kind]
 
 

@@ -21,8 +21,8 @@ CASES = [(kind, lanes, width) for kind, lanes in SHAPES for width in (1, 2, 4)]
 GAPS = [Gaps(), Gaps(0.5), Gaps(0, 0.5), Gaps(0.3, 0.3, 0.9)]
 
 
-def decoder(kind, lanes, name_width, dense_width=24):
-    return DECODERS[kind](lanes, name_width=name_width, dense_width=dense_width)
+def decoder(kind, lanes, name_width, dense=True):
+    return DECODERS[kind](lanes, name_width=name_width, dense=dense)
 
 
 def layers_of(rng, kind, lanes, name_width, shapes):
@@ -128,13 +128,18 @@ def test_garbage_never_hangs(rng, kind, lanes, name_width):
     assert [len(record.beats) for record in trace.layers] == [count for _, count in layers]
 
 
-@pytest.mark.parametrize("kind", [Format.BITMASK, Format.BITMASK2])
-def test_narrow_counter(rng, kind):
-    """As many dense beats as a full bank has words."""
-    shapes = [(31, 0.5, None), (40, 0.5, 1), (1, 1.0, None), (30, 0.5, None)]
-    layers, kinds, beats, words = layers_of(rng, kind, 8, 2, shapes)
-    dut = DECODERS[kind](8, count_width=7, name_width=2, dense_width=5)
-    check(run_layers(dut, layers, iter(words), formats=kinds), beats, words)
+@pytest.mark.parametrize(("kind", "lanes"), SHAPES)
+@pytest.mark.parametrize("pauses", [0.0, 0.7])
+def test_every_number_of_blocks(rng, kind, lanes, pauses):
+    """Blocks are counted modulo 8: by as many beats as there may be near the end, and more."""
+    span = 4 if kind == Format.BITMASK else 2 * lanes
+    counts = [c for b in range(1, 19) for c in (span * b, span * b - int(rng.integers(1, span)))]
+    shapes = [(count, rng.choice([0, 0.3, 1]), 1) for count in counts]
+    shapes += [(count, 0.5, None) for count in range(1, 20)]
+    layers, kinds, beats, words = layers_of(rng, kind, lanes, 2, shapes)
+    dut = decoder(kind, lanes, 2)
+    trace = run_layers(dut, layers, iter([*words, 1, 2]), Gaps(0, pauses), formats=kinds)
+    check(trace, beats, words)
 
 
 def test_names_that_stand_for_masks():

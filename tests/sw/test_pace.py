@@ -94,14 +94,14 @@ def test_only_the_clocks_between_matter(beats, seed, command):
 def test_first_beats():
     """As ``docs/microarchitecture.md`` has them; a palette takes 16 clocks."""
     kinds = [kind for kind in Format if kind != Format.CSR]
-    assert [first_beat(kind, EIGHT) for kind in kinds] == [5, 6, 4, 21, 21]
+    assert [first_beat(kind, EIGHT) for kind in kinds] == [4, 6, 4, 21, 21]
     with pytest.raises(KeyError):
         first_beat(Format.CSR, EIGHT)
 
 
 @pytest.mark.parametrize(
     ("name_width", "masked", "dense"),
-    [(4, [19, 19, 20, 21], [4, 4, 5, 5]), (2, [6, 6, 7, 8], [4] * 4), (1, [6, 6, 7, 8], [4] * 4)],
+    [(4, [19, 19, 20, 21], [3, 3, 4, 4]), (2, [5, 5, 6, 7], [3] * 4), (1, [5, 5, 6, 7], [3] * 4)],
 )
 def test_first_beats_of_masks(name_width, masked, dense):
     """And of dense layers, beside masks and alone."""

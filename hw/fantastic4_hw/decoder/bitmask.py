@@ -47,5 +47,4 @@ class BitmaskDecoder(MaskedDecoder):
             valid=valid,
             wanted=running & ~have_next,
             counted=Const(1),
-            more=valid,
         )

@@ -21,11 +21,6 @@ class Bitmask2Decoder(MaskedDecoder):
 
     first_words = 2
 
-    @property
-    def span_bits(self) -> int:
-        """Of the beats that a flag word is for."""
-        return (2 * self.lanes - 1).bit_length()
-
     def masks(
         self, m: Module, platform: object, step: Value, takes: Value, running: Value
     ) -> Masks:
@@ -35,7 +30,7 @@ class Bitmask2Decoder(MaskedDecoder):
         next one; what remains of the one at hand waits in a ``rest``, the next to be used lowest.
         """
         lanes, half, command = self.lanes, self.lanes // 2, self.command.payload
-        span_bits = self.span_bits
+        span_bits = (2 * lanes - 1).bit_length()
 
         flag_word = Signal(4 * lanes, reset_less=True)
         flag_rest = Signal(4 * lanes - 2, reset_less=True)
@@ -99,5 +94,4 @@ class Bitmask2Decoder(MaskedDecoder):
             valid=valid,
             wanted=wants_groups | wants_flags,
             counted=wants_flags,
-            more=have_flags,
         )

@@ -7,7 +7,6 @@ from typing import Any
 from amaranth.hdl import Cat, Const, Module, Mux, ResetInserter, Signal, Value
 
 from fantastic4.layout import Format
-from fantastic4_hw.decoder.countdown import Countdown
 from fantastic4_hw.decoder.expand import Spread, later, level, levels, ones
 from fantastic4_hw.decoder.names import NameUnits, Palettes
 from fantastic4_hw.decoder.signature import BEATS_WIDTH, Decoder
@@ -27,15 +26,12 @@ class Masks:
         The next word is one of masks, unless the beat takes a name word.
     counted : Value
         If that word is taken, it is one of those that the command counts.
-    more : Value
-        There are beats left of the counted words taken so far.
     """
 
     mask: Value
     valid: Value
     wanted: Value
     counted: Value
-    more: Value
 
 
 class MaskedDecoder(Decoder):
@@ -51,7 +47,7 @@ class MaskedDecoder(Decoder):
     At most one word a clock is taken: a beat takes a name word or, if it does not, a word of masks
     ahead. ``command_to_beat`` clocks lie between a command and its first beat.
 
-    With ``dense_width`` it decodes dense layers, too: their words join what comes through the
+    With ``dense`` it decodes dense layers, too: their words join what comes through the
     network two levels before its end, where a LUT has an input to spare, as a multiplexer behind
     two decoders would cost one a bit.
 
@@ -60,11 +56,11 @@ class MaskedDecoder(Decoder):
     lanes : int
         A power of two, at most 8.
     count_width : int
-        Bits that count the beats of a layer with masks.
+        Bits that count the beats of a layer; without effect.
     name_width : int
         4, or the most bits of a name if that is 1 or 2.
-    dense_width : int
-        Bits that count the beats of a dense layer; 0 for a decoder without it.
+    dense : bool
+        Dense layers, too.
     """
 
     beat_to_command = 1
@@ -75,16 +71,11 @@ class MaskedDecoder(Decoder):
         lanes: int,
         count_width: int = BEATS_WIDTH,
         name_width: int = 4,
-        dense_width: int = 0,
+        dense: bool = False,
     ):
         self.name_width = name_width
-        self.dense_width = dense_width
+        self.dense = dense
         super().__init__(lanes, count_width)
-
-    @property
-    def span_bits(self) -> int:
-        """A counted word is for 2 to that power of beats."""
-        return 2
 
     first_words = 1
     """Words of masks that the first beat may need."""
@@ -92,14 +83,14 @@ class MaskedDecoder(Decoder):
     @property
     def command_to_beat(self) -> int:
         """Clocks from taking a command to offering its first beat: a palette takes 16."""
-        return levels(self.lanes) + (18 if self.name_width > 2 else 4 + self.first_words)
+        return levels(self.lanes) + (18 if self.name_width > 2 else 3 + self.first_words)
 
     @property
     def dense_to_beat(self) -> int:
         """The same for a dense layer."""
         if self.name_width <= 2:
-            return 4
-        return 3 + min(2, levels(self.lanes))
+            return 3
+        return 2 + min(2, levels(self.lanes))
 
     def masks(
         self, m: Module, platform: object, step: Value, takes: Value, running: Value
@@ -107,7 +98,7 @@ class MaskedDecoder(Decoder):
         """Return the source of masks.
 
         ``step``: the beat is taken; ``takes``: the word at the port is, and is one of masks;
-        ``running``: counted words remain.
+        ``running``: words that the command counts remain.
         """
         raise NotImplementedError
 
@@ -118,9 +109,8 @@ class MaskedDecoder(Decoder):
         has_palette = self.name_width > 2
         bits = (lanes - 1).bit_length()
         load, step, takes_mask = Signal(), Signal(), Signal()
-        width = max(self.count_width - self.span_bits, self.dense_width)
-        m.submodules.left = left = Countdown(width)
-        masks = self.masks(m, platform, step, takes_mask & self.i.valid, left.running)
+        running = Signal()
+        masks = self.masks(m, platform, step, takes_mask & self.i.valid, running)
 
         # Names: how many this beat uses, and whether that begins another unit.
         # ``used`` counts the slots used so far less one, so a carry says that they ran out.
@@ -145,7 +135,7 @@ class MaskedDecoder(Decoder):
         blocked: Value = Const(0)
         if not has_palette and self.first_words > 1:
             # Also where the first beat has no more than flags, so that all banks begin together.
-            early = Signal(1 + self.first_words)
+            early = Signal(self.first_words)
             m.d.sync += early.eq(Cat(load, early))
             blocked = early.any()
         if has_palette:
@@ -167,15 +157,12 @@ class MaskedDecoder(Decoder):
             beat.eq(masks.valid & room & ~blocked),
             takes_name.eq(beat & needs_unit & ~names.spare),
             takes_mask.eq(masks.wanted & ~dense & Mux(masks.valid, beat & ~takes_name, room)),
-            dense_word.eq(dense & left.running & room),
+            dense_word.eq(dense & running & room),
             self.i.ready.eq(takes_name | takes_mask | dense_word),
             step.eq(beat & (self.i.valid | ~self.i.ready)),
             names.takes.eq(step & needs_unit),
-            left.load.eq(load),
-            left.count.eq(command.blocks),
-            left.step.eq(self.i.valid & ((takes_mask & masks.counted) | dense_word)),
         ]
-        if self.dense_width:
+        if self.dense:
             m.d.comb += dense.eq(command.format == Format.DENSE)
 
         # The ring: slots that have been used hold the unit that comes with this beat.
@@ -189,16 +176,21 @@ class MaskedDecoder(Decoder):
         ring = [Mux(s <= used, unit[s], slots[s]) for s in range(lanes)]
         ring = ring[1:] + ring[:1]
 
-        # Commands: the palette, if there is one, goes round once, then the layer runs.
-        moving = Signal(1 + levels(lanes) + (not has_palette))
+        # Commands. All banks are as far as the reader, who says when the end is near, and never
+        # more than some words ahead: a few bits tell whether all of a layer's have been taken.
+        blocks = Signal.like(command.blocks)
         m.d.comb += [
-            self.command.ready.eq(left.idle & ~masks.more & ~blocked & ~moving.any()),
+            self.command.ready.eq(~self.open),
             load.eq(self.command.valid & self.command.ready),
+            running.eq(self.open & ~(command.near & (blocks == command.blocks))),
         ]
+        with m.If(self.i.valid & ((takes_mask & masks.counted) | dense_word)):
+            m.d.sync += blocks.eq(blocks + 1)
         with m.If(load):
-            m.d.sync += used.eq(lanes - 1)
+            m.d.sync += [blocks.eq(0), used.eq(lanes - 1)]
 
         # Registers: the ring, and one behind each level of the network.
+        moving = Signal(1 + levels(lanes) + (not has_palette))
         enters = max(0, levels(lanes) - 2) if has_palette else levels(lanes)
         with m.If(room):
             m.d.sync += moving.eq(Cat(step, moving))
@@ -230,15 +222,15 @@ class MaskedDecoder(Decoder):
                 values = [
                     code & bit.replicate(4) for code, bit in zip(values, at.mask, strict=True)
                 ]
-            if self.dense_width and s == 1:
+            if self.dense and s == 1:
                 values = self._join(m, values, room, dense)
             after = later(m, "code", s, 4, self.lanes)
             with m.If(room):
                 m.d.sync += self._moves(after, at, values)
-            if self.dense_width and s == 2:
+            if self.dense and s == 2:
                 with m.If(dense):
                     m.d.sync += [value.eq(0) for value in after.values]
-            if self.dense_width and s == 1:
+            if self.dense and s == 1:
                 with m.If(dense):
                     m.d.sync += [
                         after.mask.eq(-1),
@@ -272,8 +264,8 @@ class MaskedDecoder(Decoder):
                 for bit in range(self.name_width):
                     with m.If(self.command.payload.width <= bit):
                         m.d.sync += [value[bit].eq(0) for value in after.values]
-        word: Value = self._word(m, room, dense) if self.dense_width else Const(0, 4 * self.lanes)
-        if self.dense_width:
+        word: Value = self._word(m, room, dense) if self.dense else Const(0, 4 * self.lanes)
+        if self.dense:
             with m.If(dense):
                 m.d.sync += at.mask.eq(0)
         with m.If(room):

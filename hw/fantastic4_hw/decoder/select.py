@@ -48,10 +48,7 @@ def make_decoder(cfg: CoreConfig, kind: Format) -> Decoder:
     decoder, width = DECODERS[kind], count_width(cfg, kind)
     if not issubclass(decoder, MaskedDecoder):
         return decoder(cfg.bank_lanes, width)
-    dense_width = BEATS_WIDTH if cfg.external_weights else cfg.weight_depth.bit_length()
-    if joins(cfg) != kind:
-        dense_width = 0
-    return decoder(cfg.bank_lanes, width, name_width=cfg.name_width, dense_width=dense_width)
+    return decoder(cfg.bank_lanes, width, cfg.name_width, dense=joins(cfg) == kind)
 
 
 class SelectDecoder(Decoder):
