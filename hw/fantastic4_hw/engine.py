@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One engine: four masked adder trees and four accumulators, one row at a time."""
+"""One engine: a masked adder tree and an accumulator a mask, one row at a time."""
 
 from amaranth.hdl import Cat, Const, Module, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from fantastic4.config import BASIS_COUNT, CoreConfig
+from fantastic4.config import CoreConfig
 from fantastic4_hw.devices import masked_sum
 from fantastic4_hw.shapes import activations, beat_layout, sums_layout
 from fantastic4_hw.tree import MaskedTree
@@ -24,7 +24,7 @@ class Engine(wiring.Component):
     add, clear : ``In(1)``
         ``tree_latency`` clocks after a chunk: accumulate its total; forget what was there before.
     sums : ``Out(sums_layout(cfg))``
-        The accumulators, one clock after ``add``.
+        The accumulators, one clock after ``add``; those of masks the core does not have are 0.
     """
 
     acts: data.View
@@ -52,7 +52,7 @@ class Engine(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """Return the gateware."""
         m = Module()
-        for i in range(BASIS_COUNT):
+        for i in range(self.cfg.masks):
             tree = MaskedTree(self.cfg)
             m.submodules[f"tree_{i}"] = tree
             m.d.comb += [

@@ -10,8 +10,9 @@ from amaranth.lib.wiring import In, Out
 from fantastic4.config import CoreConfig
 from fantastic4.formats.beats import beats_a_word
 from fantastic4.layout import Format
-from fantastic4_hw.decoder.select import PALETTE_FORMATS, SelectDecoder
-from fantastic4_hw.decoder.signature import COMMAND_LAYOUT, ENTRY_LAYOUT
+from fantastic4.pace import joins
+from fantastic4_hw.decoder.select import SelectDecoder, palette_formats
+from fantastic4_hw.decoder.signature import COMMAND_LAYOUT, ENTRY_LAYOUT, near_bits
 from fantastic4_hw.memories import word_layout
 from fantastic4_hw.shapes import LAYER_LAYOUT, beat_layout
 
@@ -163,9 +164,19 @@ class LayerFeed(wiring.Component):
         record = self.table_record
         m.d.comb += [
             self.table_index.eq(index),
-            has_palette.eq(Cat(self.command.format == kind for kind in PALETTE_FORMATS).any()),
+            has_palette.eq(Cat(self.command.format == x for x in palette_formats(self.cfg)).any()),
             self.entry.code.eq(palette[:4]),
         ]
+
+        def near(remaining: Value) -> Value:
+            """Return whether so many beats are few, for the format at work."""
+            few = [
+                (self.command.format == kind)
+                & ~remaining[near_bits(kind, self.cfg.bank_lanes) :].any()
+                for kind in (Format.DENSE, Format.BITMASK, Format.BITMASK2)
+            ]
+            return Cat(few).any()
+
         with m.FSM():
             with m.State("WAIT"):
                 with m.If(self.ready & ~self.start):
@@ -185,6 +196,7 @@ class LayerFeed(wiring.Component):
             with m.State("GIVE"):
                 m.d.comb += self.give.eq(1)
                 m.d.sync += [self.open.eq(1), left.eq(self.command.last), self.entry.index.eq(0)]
+                m.d.sync += self.command.near.eq(near(self.command.beats))
                 with m.If(has_palette):
                     m.next = "PALETTE"
                 with m.Else():
@@ -204,16 +216,19 @@ class LayerFeed(wiring.Component):
 
         with m.If(self.taken):
             m.d.sync += [left.eq(left - 1), self.open.eq(left != 0)]
+            m.d.sync += self.command.near.eq(near(left))
         return ResetInserter(self.start)(m)
 
     def _blocks(self, record: data.View) -> Value:
-        """Return how many words the decoder counts the beats by."""
+        """Return how many blocks the beats are."""
 
         def words(kind: Format) -> Value:
             span = beats_a_word(kind, self.cfg.bank_lanes)
             return (record.beats + span - 1) >> (span - 1).bit_length()
 
-        if "bitmask2" not in self.cfg.formats:
-            return words(Format.BITMASK)
-        two_levels = record.format == Format.BITMASK2
-        return Mux(two_levels, words(Format.BITMASK2), words(Format.BITMASK))
+        counts = words(Format.BITMASK)
+        if "bitmask2" in self.cfg.formats:
+            counts = Mux(record.format == Format.BITMASK2, words(Format.BITMASK2), counts)
+        if joins(self.cfg) is not None:
+            counts = Mux(record.format == Format.DENSE, record.beats, counts)
+        return counts

@@ -12,7 +12,7 @@ from fantastic4.formats.beats import beats_a_word
 from fantastic4.formats.params import Params
 from fantastic4.layout import Format
 from fantastic4_hw.decoder.select import PALETTE_FORMATS
-from fantastic4_hw.decoder.signature import BEATS_WIDTH
+from fantastic4_hw.decoder.signature import BEATS_WIDTH, near_bits
 from fantastic4_sim.bench import simulate
 from fantastic4_sim.streams import keeps_promise
 
@@ -123,7 +123,8 @@ def command_of(params: Params, count: int, kind: Format, lanes: int) -> dict[str
         "gap": params.gap,
         "beats": count,
         "last": (count - 1) % (1 << BEATS_WIDTH),
-        "blocks": -(-count // beats_a_word(kind, lanes)),
+        "blocks": (count if kind == Format.DENSE else -(-count // beats_a_word(kind, lanes))) % 8,
+        "near": count < 1 << near_bits(kind, lanes),
     }
 
 
@@ -149,6 +150,7 @@ class _Driver:
         word: int | None = None
         entries: Iterator[dict[str, int]] = iter(())
         new_beat = True
+        kind = Format.DENSE
         while quiet < QUIET:
             ctx.set(dut.open, left > 0)
             ctx.set(dut.entry, next(entries, None) or self._no_entry())
@@ -183,6 +185,8 @@ class _Driver:
                     record.beats.append([int(payload[lane]) for lane in range(dut.lanes)])
                     total += 1
                     left -= 1
+                    few = 1 << near_bits(kind, dut.lanes)
+                    ctx.set(dut.command.payload.near, left < few)
             if fault:
                 trace.layers[given - 1].faults += 1
             if word is not None and word_ready:

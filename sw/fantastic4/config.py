@@ -76,6 +76,13 @@ class CoreConfig:
         Formats the core decodes; a decoder that is not listed costs nothing.
     external_weights : bool
         Weight words come from streams outside the core instead of banks.
+    masks : int
+        Masks an engine adds up under: 4, or 2 for layers of at most two non-zero values, which
+        takes half the adders.
+    name_width : int
+        Bits of the widest names in *bitmask* and *bitmask2*: 4; or 2 or 1, with which names stand
+        for masks (``fantastic4.recode``), a core has no palette for them, and layers have at most
+        four or two non-zero values in these formats. 1 with two masks.
     max_layers : int
         Layers of a network.
 
@@ -98,6 +105,8 @@ class CoreConfig:
     formats: tuple[str, ...] = ALL_FORMATS
     external_weights: bool = False
     max_layers: int = MAX_LAYERS
+    masks: int = BASIS_COUNT
+    name_width: int = 4
 
     act_width: int = 8
     basis_width: int = 16
@@ -130,6 +139,17 @@ class CoreConfig:
                     f"config {self.name}: lanes must be a multiple of {field} "
                     f"({getattr(self, field)}), not {self.lanes!r}"
                 )
+        for field, choices in (("masks", (2, BASIS_COUNT)), ("name_width", (1, 2, 4))):
+            if getattr(self, field) not in choices:
+                raise FantasticError(
+                    f"config {self.name}: {field} must be one of {', '.join(map(str, choices))}, "
+                    f"not {getattr(self, field)!r}"
+                )
+        if self.masks < BASIS_COUNT and self.name_width > 1:
+            raise FantasticError(
+                f"config {self.name}: {self.masks} masks need a name_width of 1, "
+                f"not {self.name_width}"
+            )
         possible = formats_for(self.bank_lanes)
         if not self.formats or set(self.formats) - set(possible):
             raise FantasticError(
@@ -141,6 +161,11 @@ class CoreConfig:
                 f"config {self.name}: engines times banks must be 1..{MAX_BANKS}, "
                 f"not {self.engines * self.banks}"
             )
+
+    @property
+    def recodes(self) -> bool:
+        """Layers need a mask a value, where there are few values (``fantastic4.recode``)."""
+        return self.name_width < 4
 
     @property
     def tile_chunks(self) -> int:

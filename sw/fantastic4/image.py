@@ -18,6 +18,7 @@ from fantastic4.config import CoreConfig
 from fantastic4.errors import ImageError
 from fantastic4.layout import (
     BASIS_WORDS,
+    CODES,
     GEOMETRY,
     HEADER_WORDS,
     LAYER,
@@ -69,6 +70,7 @@ def geometry_of(cfg: CoreConfig) -> dict[str, int]:
         "engines": cfg.engines,
         "bank_lanes": cfg.bank_lanes,
         "external": int(cfg.external_weights),
+        "codes": CODES[cfg.masks, cfg.name_width],
         "spare": 0,
     }
 

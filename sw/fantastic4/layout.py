@@ -86,8 +86,13 @@ class BitLayout:
         return values
 
 
-GEOMETRY = BitLayout({"lanes": 12, "engines": 12, "bank_lanes": 4, "external": 1, "spare": 3})
+GEOMETRY = BitLayout(
+    {"lanes": 12, "engines": 12, "bank_lanes": 4, "external": 1, "codes": 2, "spare": 1}
+)
 """Header word 2: what the weights were laid out for."""
+
+CODES = {(4, 4): 0, (4, 1): 1, (4, 2): 2, (2, 1): 3}
+"""``codes`` of the geometry: what a core demands of them, for its masks and width of names."""
 
 NEEDS = BitLayout({"input_chunks": 16, "hidden_chunks": 16})
 """Header word 4: activation memory the network needs."""

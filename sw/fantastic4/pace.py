@@ -9,6 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
+from fantastic4.config import CoreConfig
 from fantastic4.formats import FORMATS, csr
 from fantastic4.formats.params import Params
 from fantastic4.layout import Format
@@ -95,20 +96,31 @@ class QueuePace:
         return latest
 
 
-def first_beat(kind: Format, lanes: int) -> int:
+def first_beat(kind: Format, cfg: CoreConfig) -> int:
     """Return the clocks from a command to the first beat, for decoders that have a fixed one."""
-    levels = max(1, lanes.bit_length() - 1)
+    levels = max(1, cfg.bank_lanes.bit_length() - 1)
+    palette = cfg.name_width > 2
+    joined = 2 + min(2, levels) if palette else 3
     return {
-        Format.DENSE: 1,
+        Format.DENSE: joined if joins(cfg) else 1,
         Format.TERNARY: 6,
         Format.TERNARY5: 4,
-        Format.BITMASK: 18 + levels,
-        Format.BITMASK2: 18 + levels,
+        Format.BITMASK: levels + (18 if palette else 4),
+        Format.BITMASK2: levels + (18 if palette else 5),
     }[kind]
 
 
-def make_pace(kind: Format, params: Params, lanes: int, beats: np.ndarray | None) -> Pace:
-    """Return the pace of a layer.
+def joins(cfg: CoreConfig) -> Format | None:
+    """Return the format whose decoder decodes *dense*, too, if there is one."""
+    if "dense" in cfg.formats:
+        for kind in WIDE:
+            if kind.name.lower() in cfg.formats:
+                return kind
+    return None
+
+
+def make_pace(kind: Format, params: Params, cfg: CoreConfig, beats: np.ndarray | None) -> Pace:
+    """Return the pace of a layer on a core of configuration ``cfg``.
 
     ``beats``, uint8 ``(banks, count, lanes)``, are needed unless ``is_fixed``.
     """
@@ -116,7 +128,7 @@ def make_pace(kind: Format, params: Params, lanes: int, beats: np.ndarray | None
         assert beats is not None
         tokens = csr.Params(params.width, params.gap, params.palette)
         return QueuePace([csr.items(bank, tokens) for bank in beats])
-    first = first_beat(kind, lanes)
+    first = first_beat(kind, cfg)
     if is_fixed(kind, params):
         return SteadyPace(first)
     assert beats is not None

@@ -2,6 +2,7 @@
 """Integer network to image for one core, and back."""
 
 import base64
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,9 +16,10 @@ from fantastic4.formats.beats import beat_count, from_beats, row_of, to_beats
 from fantastic4.formats.errors import FormatError
 from fantastic4.formats.params import Params
 from fantastic4.image import Image, build, geometry_of, parse
-from fantastic4.layout import GEOMETRY, Format
+from fantastic4.layout import CODES, GEOMETRY, Format
 from fantastic4.network import InputQuant, IntegerLayer, Network
-from fantastic4.selection import Choice, formats_of, select
+from fantastic4.recode import recode
+from fantastic4.selection import NAMED, Choice, formats_of, select
 
 
 def pack(network: Network, cfg: CoreConfig, forced: Format | None = None) -> bytes:
@@ -32,6 +34,7 @@ def pack(network: Network, cfg: CoreConfig, forced: Format | None = None) -> byt
         If an accumulator or a logit could wrap (naming layer and row), if the network does not
         fit the core (naming what is too small), or if a format is not to be had.
     """
+    network = fit_masks(network, cfg)
     check_range(network, cfg)
     layers: list[dict[str, int]] = []
     basis: list[np.ndarray] = []
@@ -70,6 +73,7 @@ def encode_layers(
 
     A core with external weights is fed the words of each bank round and round.
     """
+    network = fit_masks(network, cfg)
     choices = []
     banks: list[list[np.ndarray]] = [[] for _ in range(cfg.engines * cfg.banks)]
     for layer in network.layers:
@@ -80,6 +84,32 @@ def encode_layers(
             bank.append(encode(part, choice.params))
         choices.append(choice)
     return choices, [np.concatenate(bank) for bank in banks]
+
+
+def fit_masks(network: Network, cfg: CoreConfig) -> Network:
+    """Return ``network`` with codes that the core has masks for.
+
+    A core whose names stand for masks gets a mask a value, where a layer has few enough.
+
+    Raises
+    ------
+    PackError
+        If codes of a layer need masks that the core does not have.
+    """
+    if not cfg.recodes:
+        return network
+    layers = []
+    for layer in network.layers:
+        fits = [x for x in (recode(layer), layer) if not x.codes.max() >> cfg.masks]
+        if not fits:
+            values = len(np.unique(layer.codes[layer.codes != 0]))
+            raise PackError(
+                f"layer {layer.name!r} has {values} non-zero values, or one that 16 bits do not "
+                f"hold; config {cfg.name} has engines of {cfg.masks} masks: train with --values "
+                f"{cfg.masks}, or take a configuration with {BASIS_COUNT} masks"
+            )
+        layers.append(fits[0])
+    return replace(network, layers=tuple(layers))
 
 
 def _record(
@@ -200,6 +230,7 @@ def read_image(raw: bytes, cfg: CoreConfig | None = None, source: str = "image")
 def geometry_config(image: Image) -> CoreConfig:
     """Return a configuration with the geometry of ``image``, large enough for it."""
     shape = image.geometry
+    masks, name_width = next(key for key, code in CODES.items() if code == shape["codes"])
     return CoreConfig(
         name=image.meta.get("config", "image"),
         lanes=shape["lanes"],
@@ -213,6 +244,8 @@ def geometry_config(image: Image) -> CoreConfig:
         bank_lanes=shape["bank_lanes"],
         formats=formats_for(shape["bank_lanes"]),
         external_weights=bool(shape["external"]),
+        masks=masks,
+        name_width=name_width,
     )
 
 
@@ -279,7 +312,12 @@ def _codes_of(
     for what, wanted in (("in_chunks", cfg.chunks(shape[2])), ("beats", count)):
         if record[what] != wanted:
             raise ValueError(f"{what} must be {wanted}, not {record[what]}")
-    module, params = FORMATS[Format(record["format"])], params_of(record)
+    kind, params = Format(record["format"]), params_of(record)
+    if kind in NAMED and cfg.name_width < 4:
+        masks = tuple(1 << name % (1 << params.width) for name in range(16))
+        if params.width > cfg.name_width or params.palette != masks:
+            raise ValueError(f"its {kind.name.lower()} must name masks, with a palette of {masks}")
+    module = FORMATS[kind]
     beats = []
     for number, bank in enumerate(banks):
         try:

@@ -22,7 +22,7 @@ def clocks_a_beat(beats: np.ndarray, kind: Format, cfg: CoreConfig) -> float:
 
     Takes uint8 ``(banks, count, lanes)``; all banks wait for the latest.
     """
-    pace = make_pace(kind, FORMATS[kind].choose(beats), cfg.bank_lanes, beats)
+    pace = make_pace(kind, FORMATS[kind].choose(beats), cfg, beats)
     count = beats.shape[1]
     return 1 + stalls(pace, count) / count
 

@@ -134,7 +134,7 @@ def _layers(image: Image, cfg: CoreConfig) -> list[_Layer]:
                 rows=rows,
                 groups=-(-rows // cfg.engines),
                 tiles=tuple(planes * [min(tile, chunks - at) for at in range(0, chunks, tile)]),
-                make_pace=partial(make_pace, kind, params, cfg.bank_lanes, beats),
+                make_pace=partial(make_pace, kind, params, cfg, beats),
             )
         )
     return layers

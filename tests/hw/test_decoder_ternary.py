@@ -2,6 +2,7 @@
 import numpy as np
 import pytest
 
+from fantastic4.config import FULL
 from fantastic4.formats import ternary
 from fantastic4.formats.params import Params
 from fantastic4.layout import Format
@@ -56,7 +57,7 @@ def test_equals_software(rng, lanes, gaps):
 def test_one_beat_a_clock(rng):
     layers, _, words = layers_of(rng, [50, 51, 52], 8)
     dut = TernaryDecoder(8)
-    assert dut.command_to_beat == first_beat(Format.TERNARY, 8)
+    assert dut.command_to_beat == first_beat(Format.TERNARY, FULL)
     trace = run_layers(dut, layers, iter(words))
     for record in trace.layers:
         first = record.taken + dut.command_to_beat

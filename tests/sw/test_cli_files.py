@@ -114,7 +114,7 @@ def test_inspect_image(network, image):
     record = reported("inspect", image)
     assert record["kind"] == "image"
     assert record["config"] == "small"
-    shape = {"lanes": 16, "engines": 2, "bank_lanes": 8, "external": 0, "spare": 0}
+    shape = {"lanes": 16, "engines": 2, "bank_lanes": 8, "external": 0, "codes": 0, "spare": 0}
     assert record["geometry"] == shape
     assert record["crc32"] == f"{zlib.crc32(raw[:-4]):08x}"
     assert record["bytes"] == len(raw)

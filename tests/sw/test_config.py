@@ -49,6 +49,17 @@ def test_banks_are_counted():
         dataclasses.replace(BASE, lanes=512, bank_lanes=1, engines=9)
 
 
+def test_masks_and_names():
+    with pytest.raises(FantasticError, match=r"masks must be one of 2, 4, not 3"):
+        dataclasses.replace(TINY, masks=3)
+    with pytest.raises(FantasticError, match=r"name_width must be one of 1, 2, 4, not 3"):
+        dataclasses.replace(TINY, name_width=3)
+    with pytest.raises(FantasticError, match=r"2 masks need a name_width of 1, not 4"):
+        dataclasses.replace(TINY, masks=2)
+    assert dataclasses.replace(TINY, masks=2, name_width=1).recodes
+    assert not TINY.recodes
+
+
 def test_formats_suit_the_banks():
     with pytest.raises(
         FantasticError, match=r"formats must be some of dense, ternary with 5 lanes"

@@ -87,7 +87,7 @@ def test_dump_decodes_to_the_network_described():
         assert found.logits == told.logits
     assert back.classes == ("no", "yes")
     image = parse(dumped())
-    shape = {"lanes": 4, "engines": 2, "bank_lanes": 4, "external": 0, "spare": 0}
+    shape = {"lanes": 4, "engines": 2, "bank_lanes": 4, "external": 0, "codes": 0, "spare": 0}
     assert image.geometry == shape
     assert [(x["bias_narrow"], x["bias_shift"]) for x in image.layers] == [(1, 0), (0, 0)]
     assert [Format(x["format"]) for x in image.layers] == [Format.BITMASK, Format.DENSE]

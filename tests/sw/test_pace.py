@@ -1,14 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """Models of the decoders' timing; ``tests/hw`` holds the decoders themselves against them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fantastic4.config import BASE, FULL
 from fantastic4.formats import FORMATS, bitmask, csr
 from fantastic4.layout import Format
-from fantastic4.pace import first_beat, is_fixed, make_pace, stalls
+from fantastic4.pace import first_beat, is_fixed, joins, make_pace, stalls
+
+EIGHT = FULL
+"""Banks of eight lanes with every format."""
 
 
 def some_beats(seed, banks, count, density, names, lanes=8):
@@ -32,7 +38,7 @@ BEATS = st.builds(
 
 def paced(kind, beats, pauses=None, command=0):
     """Clocks in which beats are taken; ``pauses`` of the reader."""
-    pace = make_pace(kind, FORMATS[kind].choose(beats), beats.shape[2], beats)
+    pace = make_pace(kind, FORMATS[kind].choose(beats), EIGHT, beats)
     taken, clocks = command, []
     for beat in range(beats.shape[1]):
         taken = max(pace.offered(beat, command, taken), taken + 1 if beat else command)
@@ -63,7 +69,7 @@ def test_banks_that_are_alike_wait_for_none(beats):
 def test_bitmask_pauses_where_any_bank_does(beats):
     params = bitmask.choose(beats)
     pauses = np.any([bitmask.pauses(bank, params) for bank in beats], axis=0)
-    expected = first_beat(Format.BITMASK, 8) + np.arange(len(pauses)) + np.cumsum(pauses)
+    expected = first_beat(Format.BITMASK, EIGHT) + np.arange(len(pauses)) + np.cumsum(pauses)
     assert paced(Format.BITMASK, beats) == expected.tolist()
 
 
@@ -87,10 +93,30 @@ def test_only_the_clocks_between_matter(beats, seed, command):
 
 def test_first_beats():
     """As ``docs/microarchitecture.md`` has them; a palette takes 16 clocks."""
-    assert [first_beat(kind, 8) for kind in Format if kind != Format.CSR] == [1, 6, 4, 21, 21]
-    assert [first_beat(Format.BITMASK, lanes) for lanes in (1, 2, 4, 8)] == [19, 19, 20, 21]
+    kinds = [kind for kind in Format if kind != Format.CSR]
+    assert [first_beat(kind, EIGHT) for kind in kinds] == [4, 6, 4, 21, 21]
     with pytest.raises(KeyError):
-        first_beat(Format.CSR, 8)
+        first_beat(Format.CSR, EIGHT)
+
+
+@pytest.mark.parametrize(
+    ("name_width", "masked", "dense"),
+    [(4, [19, 19, 20, 21], [3, 3, 4, 4]), (2, [5, 5, 6, 7], [3] * 4), (1, [5, 5, 6, 7], [3] * 4)],
+)
+def test_first_beats_of_masks(name_width, masked, dense):
+    """And of dense layers, beside masks and alone."""
+    for lanes, first, joined in zip((1, 2, 4, 8), masked, dense, strict=True):
+        cfg = replace(BASE, bank_lanes=lanes, name_width=name_width)
+        assert first_beat(Format.BITMASK, cfg) == first
+        assert first_beat(Format.DENSE, cfg) == joined
+        assert first_beat(Format.DENSE, replace(cfg, formats=("dense",))) == 1
+
+
+def test_which_decoder_has_dense():
+    assert joins(FULL) == Format.BITMASK
+    assert joins(replace(FULL, formats=("bitmask2", "dense"))) == Format.BITMASK2
+    assert joins(replace(FULL, formats=("bitmask", "csr"))) is None
+    assert joins(replace(FULL, formats=("dense", "csr"))) is None
 
 
 def test_what_is_fixed():
@@ -99,24 +125,24 @@ def test_what_is_fixed():
     for kind in (Format.DENSE, Format.TERNARY, Format.TERNARY5):
         params = FORMATS[Format.DENSE].choose(beats)
         assert is_fixed(kind, params)
-        pace = make_pace(kind, params, 8, None)
+        pace = make_pace(kind, params, EIGHT, None)
         assert pace.steady
         assert stalls(pace, 100) == 0
     four, three = bitmask.choose(beats), bitmask.choose(beats % 8)
     assert (is_fixed(Format.BITMASK, four), is_fixed(Format.BITMASK, three)) == (False, True)
     assert not is_fixed(Format.CSR, csr.choose(beats))
     # 100 full beats of four bits: after each four, a clock.
-    assert stalls(make_pace(Format.BITMASK, four, 8, beats), 100) == 24
-    assert stalls(make_pace(Format.BITMASK, three, 8, None), 100) == 0
+    assert stalls(make_pace(Format.BITMASK, four, EIGHT, beats), 100) == 24
+    assert stalls(make_pace(Format.BITMASK, three, EIGHT, None), 100) == 0
     sparse = np.zeros_like(beats)
-    assert make_pace(Format.BITMASK, four, 8, sparse).steady
+    assert make_pace(Format.BITMASK, four, EIGHT, sparse).steady
 
 
 def test_stalls_of_csr():
     """Full beats take a clock a code, once the queue is empty."""
     beats = np.ones((1, 300, 8), np.uint8)
-    found = stalls(make_pace(Format.CSR, csr.choose(beats), 8, beats), 300)
+    found = stalls(make_pace(Format.CSR, csr.choose(beats), EIGHT, beats), 300)
     ahead = csr.QUEUE + 3  # and the beat offered, the one in hand, and that of tokens under way
     assert (300 - ahead) * 7 <= found <= (300 - csr.QUEUE) * 7
     empty = np.zeros((1, 300, 8), np.uint8)
-    assert stalls(make_pace(Format.CSR, csr.choose(empty), 8, empty), 300) == 0
+    assert stalls(make_pace(Format.CSR, csr.choose(empty), EIGHT, empty), 300) == 0

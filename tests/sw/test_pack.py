@@ -165,9 +165,9 @@ def test_image_for_another_core(rng):
     assert read_image(raw).geometry["lanes"] == 4
     with pytest.raises(
         ImageError,
-        match=r"net.f4i: packed for a core of lanes 4, engines 2, bank_lanes 4, external 0, spare "
-        r"0; config base has lanes 64, engines 4, bank_lanes 8, external 0, spare 0. Pack it again "
-        r"with --config base",
+        match=r"net.f4i: packed for a core of lanes 4, engines 2, bank_lanes 4, external 0, codes "
+        r"0, spare 0; config base has lanes 64, engines 4, bank_lanes 8, external 0, codes 0, "
+        r"spare 0. Pack it again with --config base",
     ):
         read_image(raw, BASE, "net.f4i")
 
@@ -346,3 +346,22 @@ def test_damaged_biases(rng, fields, words, message):
     damaged = replace(image, layers=layers, bias=np.array(words, np.uint32))
     with pytest.raises(ImageError, match=message):
         unpack(parse(build(damaged)))
+
+
+def test_layers_that_need_more_masks_are_refused(rng):
+    """With what to do; two values of any codes do not."""
+    half = replace(TINY, masks=2, name_width=1)
+    for names in (1, 2, 3):  # code 3 is both masks
+        pack(random_network(rng, [9, 5, 3], names=(names,)), half)
+    network = random_network(rng, [40, 9, 3], density=0.9, names=(3, 5))
+    with pytest.raises(PackError, match=r"'layer1' has 5 non-zero.*--values 2, or take a config"):
+        pack(network, half)
+
+
+def test_wider_names_than_the_core_decodes(rng):
+    few = replace(TINY, name_width=2, formats=("bitmask",))
+    network = random_network(rng, [40, 9, 3], density=0.9, names=(4, 5))
+    with pytest.raises(PackError, match=r"'layer1'.*names of at most 2 bits.*wider names"):
+        pack(network, few)
+    image = parse(pack(network, replace(few, formats=("dense", "bitmask"))))
+    assert [record["format"] for record in image.layers] == [Format.BITMASK, Format.DENSE]

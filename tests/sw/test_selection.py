@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fantastic4.config import ALL_FORMATS, SMALL, TINY
+from fantastic4.config import ALL_FORMATS, FULL, SMALL, TINY
 from fantastic4.errors import PackError
 from fantastic4.formats import FORMATS
 from fantastic4.image import parse
@@ -36,7 +36,7 @@ def waits(choice, beats):
     """Share of clocks in which an array would wait for the format."""
     if is_fixed(choice.format, choice.params):
         return 0
-    pace = make_pace(choice.format, choice.params, beats.shape[2], beats)
+    pace = make_pace(choice.format, choice.params, FULL, beats)
     return stalls(pace, beats.shape[1]) / beats.shape[1]
 
 

@@ -4,7 +4,6 @@
 from amaranth.hdl import Cat, Module, Mux, Signal, Value
 
 from fantastic4.formats.bitmask2 import GROUPS
-from fantastic4_hw.decoder.countdown import Countdown
 from fantastic4_hw.decoder.masked import MaskedDecoder, Masks
 
 
@@ -20,7 +19,11 @@ class Bitmask2Decoder(MaskedDecoder):
         4 or 8.
     """
 
-    def masks(self, m: Module, step: Value, takes: Value, load: Value) -> Masks:
+    first_words = 2
+
+    def masks(
+        self, m: Module, platform: object, step: Value, takes: Value, running: Value
+    ) -> Masks:
         """Return the masks.
 
         Of flags and of groups, a ``word`` is that at hand until its first beat, from then on the
@@ -35,14 +38,11 @@ class Bitmask2Decoder(MaskedDecoder):
         beat = Signal(span_bits)
         flags = Signal(2)
         begins_flags, have_flags, ends = Signal(), Signal(), Signal()
-        m.submodules.left = left = Countdown(self.count_width - span_bits)
         m.d.comb += [
             begins_flags.eq(beat == 0),
             have_flags.eq(flag_full | ~begins_flags),
             flags.eq(Mux(begins_flags, flag_word[:2], flag_rest[:2])),
-            ends.eq(
-                ~left.running & (begins_flags | ~flag_full) & (beat == command.last[:span_bits])
-            ),
+            ends.eq(~running & (begins_flags | ~flag_full) & (beat == command.last[:span_bits])),
         ]
 
         group_word = Signal(GROUPS * half, reset_less=True)
@@ -67,10 +67,7 @@ class Bitmask2Decoder(MaskedDecoder):
         wants_groups, wants_flags = Signal(), Signal()
         m.d.comb += [
             wants_groups.eq(have_flags & (begins_groups | ~group_full) & ~(valid & ends)),
-            wants_flags.eq(left.running & (begins_flags | ~flag_full) & ~wants_groups),
-            left.load.eq(load),
-            left.count.eq(command.blocks),
-            left.step.eq(takes & wants_flags),
+            wants_flags.eq(running & (begins_flags | ~flag_full) & ~wants_groups),
         ]
         with m.If(step):
             m.d.sync += [
@@ -96,5 +93,5 @@ class Bitmask2Decoder(MaskedDecoder):
             mask=Cat(low, high),
             valid=valid,
             wanted=wants_groups | wants_flags,
-            more=~left.idle | have_flags,
+            counted=wants_flags,
         )

@@ -4,12 +4,12 @@
 from dataclasses import dataclass
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Mux, ResetInserter, Signal, Value
-from amaranth.lib import memory
+from amaranth.hdl import Cat, Const, Module, Mux, ResetInserter, Signal, Value
 
-from fantastic4.formats.names import FIELDS
-from fantastic4_hw.decoder.expand import expand, levels, ones
-from fantastic4_hw.decoder.signature import Decoder
+from fantastic4.layout import Format
+from fantastic4_hw.decoder.expand import Spread, later, level, levels, ones
+from fantastic4_hw.decoder.names import NameUnits, Palettes
+from fantastic4_hw.decoder.signature import BEATS_WIDTH, Decoder
 
 
 @dataclass(frozen=True)
@@ -24,150 +24,258 @@ class Masks:
         There is such a beat.
     wanted : Value
         The next word is one of masks, unless the beat takes a name word.
-    more : Value
-        Beats of the layer remain.
+    counted : Value
+        If that word is taken, it is one of those that the command counts.
     """
 
     mask: Value
     valid: Value
     wanted: Value
-    more: Value
+    counted: Value
 
 
 class MaskedDecoder(Decoder):
     """Masks and names to beats; ``fantastic4.formats.names`` describes the name words.
 
-    Names are looked up in the palette a unit at a time; a unit stays in ``slots`` until its last
-    name has been used, and together with the unit that follows it makes the ring from which an
-    expanding network feeds the lanes. A name without a code in the palette is a fault.
+    With names of up to four bits, names are looked up in the palette a unit at a time. A name
+    without a code in the palette is a fault. With narrower ones there is no palette: name ``n``
+    stands for mask ``n`` alone, and it is names that go through the network.
+
+    A unit stays in ``slots`` until its last name has been used, and together with the unit that
+    follows it makes the ring from which an expanding network feeds the lanes.
 
     At most one word a clock is taken: a beat takes a name word or, if it does not, a word of masks
     ahead. ``command_to_beat`` clocks lie between a command and its first beat.
+
+    With ``dense`` it decodes dense layers, too: their words join what comes through the
+    network two levels before its end, where a LUT has an input to spare, as a multiplexer behind
+    two decoders would cost one a bit.
 
     Parameters
     ----------
     lanes : int
         A power of two, at most 8.
+    count_width : int
+        Bits that count the beats of a layer; without effect.
+    name_width : int
+        4, or the most bits of a name if that is 1 or 2.
+    dense : bool
+        Dense layers, too.
     """
 
     beat_to_command = 1
     """Clocks from handing on the last beat to taking the next command."""
 
+    def __init__(
+        self,
+        lanes: int,
+        count_width: int = BEATS_WIDTH,
+        name_width: int = 4,
+        dense: bool = False,
+    ):
+        self.name_width = name_width
+        self.dense = dense
+        super().__init__(lanes, count_width)
+
+    first_words = 1
+    """Words of masks that the first beat may need."""
+
     @property
     def command_to_beat(self) -> int:
-        """Clocks from taking a command to offering its first beat: the palette takes 16."""
-        return 18 + levels(self.lanes)
+        """Clocks from taking a command to offering its first beat: a palette takes 16."""
+        return levels(self.lanes) + (18 if self.name_width > 2 else 3 + self.first_words)
 
-    def masks(self, m: Module, step: Value, takes: Value, load: Value) -> Masks:
+    @property
+    def dense_to_beat(self) -> int:
+        """The same for a dense layer."""
+        if self.name_width <= 2:
+            return 3
+        return 2 + min(2, levels(self.lanes))
+
+    def masks(
+        self, m: Module, platform: object, step: Value, takes: Value, running: Value
+    ) -> Masks:
         """Return the source of masks.
 
         ``step``: the beat is taken; ``takes``: the word at the port is, and is one of masks;
-        ``load``: a command is.
+        ``running``: words that the command counts remain.
         """
         raise NotImplementedError
 
     def elaborate(self, platform: object) -> Any:
         """Return the gateware."""
         m = Module()
-        lanes = self.lanes
+        lanes, command = self.lanes, self.command.payload
+        has_palette = self.name_width > 2
         bits = (lanes - 1).bit_length()
         load, step, takes_mask = Signal(), Signal(), Signal()
-        masks = self.masks(m, step, takes_mask & self.i.valid, load)
+        running = Signal()
+        masks = self.masks(m, platform, step, takes_mask & self.i.valid, running)
 
         # Names: how many this beat uses, and whether that begins another unit.
         # ``used`` counts the slots used so far less one, so a carry says that they ran out.
         used = Signal(bits)
+        middle = Signal(bits + 1)
         after = Signal(bits + 1)
         needs_unit = Signal()
-        m.d.comb += [after.eq(used + ones(m, masks.mask)), needs_unit.eq(after[bits])]
-        takes_unit = Signal()
-        unit, spare_unit = self._unit(m, takes_unit)
-        nameless = Signal(lanes)
-        m.d.comb += nameless.eq(Cat(code == 0 for code in unit))
-        m.d.sync += self.fault.eq(takes_unit & nameless.any())
+        half = lanes // 2
+        upper = ones(m, masks.mask[half:])
+        m.d.comb += [
+            middle.eq(used + (ones(m, masks.mask[:half]) if half else 0)),
+            after.eq(middle + upper),
+            needs_unit.eq(after[bits]),
+        ]
+        m.submodules.names = names = NameUnits(lanes, self.name_width)
+        m.d.comb += [
+            names.word.eq(self.i.payload),
+            names.width.eq(command.width),
+            names.restart.eq(load),
+        ]
+        unit: list[Value] = [names.unit[slot] for slot in range(lanes)]
+        blocked: Value = Const(0)
+        if not has_palette and self.first_words > 1:
+            # Also where the first beat has no more than flags, so that all banks begin together.
+            early = Signal(self.first_words)
+            m.d.sync += early.eq(Cat(load, early))
+            blocked = early.any()
+        if has_palette:
+            m.submodules.palettes = palettes = Palettes(lanes)
+            nameless = Signal(lanes)
+            m.d.comb += [palettes.names.eq(names.unit), palettes.entry.eq(self.entry)]
+            unit = [palettes.codes[slot] for slot in range(lanes)]
+            m.d.comb += nameless.eq(Cat(code == 0 for code in unit))
+            m.d.sync += self.fault.eq(names.takes & nameless.any())
+            blocked = self.entry.write
 
         # Words: a beat takes a name word or, if it does not, a word of masks.
         room = Signal()
         beat = Signal()
         takes_name = Signal()
+        dense, dense_word = Signal(), Signal()
         m.d.comb += [
-            beat.eq(masks.valid & room & ~self.entry.write),
-            takes_name.eq(beat & needs_unit & ~spare_unit),
-            takes_mask.eq(masks.wanted & Mux(masks.valid, beat & ~takes_name, room)),
-            self.i.ready.eq(takes_name | takes_mask),
+            room.eq(~self.o.valid | self.o.ready),
+            beat.eq(masks.valid & room & ~blocked),
+            takes_name.eq(beat & needs_unit & ~names.spare),
+            takes_mask.eq(masks.wanted & ~dense & Mux(masks.valid, beat & ~takes_name, room)),
+            dense_word.eq(dense & running & room),
+            self.i.ready.eq(takes_name | takes_mask | dense_word),
             step.eq(beat & (self.i.valid | ~self.i.ready)),
-            takes_unit.eq(step & needs_unit),
+            names.takes.eq(step & needs_unit),
         ]
+        if self.dense:
+            m.d.comb += dense.eq(command.format == Format.DENSE)
 
-        # Stage A: the ring of slots and the mask; then a stage a level of the network.
-        slots = [Signal(4, name=f"slot_{s}", reset_less=True) for s in range(lanes)]
-        ring = [Signal(4, name=f"ring_{s}", reset_less=True) for s in range(lanes)]
-        mask_a = Signal(lanes)
-        offset_a = Signal(bits)
-        moving = Signal(1 + levels(lanes))
-        m.d.comb += room.eq(~self.o.valid | self.o.ready)
-        codes = expand(m, ring[1:] + ring[:1], mask_a, offset_a, room)
-        m.d.comb += [self.o.payload.as_value().eq(codes), self.o.valid.eq(moving[-1])]
-        with m.If(room):
-            m.d.sync += [moving.eq(Cat(step, moving)), mask_a.eq(masks.mask), offset_a.eq(used)]
-            m.d.sync += [ring[s].eq(Mux(s <= used, unit[s], slots[s])) for s in range(lanes)]
+        # The ring: slots that have been used hold the unit that comes with this beat.
+        slots = [
+            Signal.like(code, name=f"slot_{s}", reset_less=True) for s, code in enumerate(unit)
+        ]
         with m.If(step):
             m.d.sync += used.eq(after)
             with m.If(needs_unit):
                 m.d.sync += [slot.eq(code) for slot, code in zip(slots, unit, strict=True)]
+        ring = [Mux(s <= used, unit[s], slots[s]) for s in range(lanes)]
+        ring = ring[1:] + ring[:1]
 
-        # Commands: the palette goes round once, then the layer runs.
+        # Commands. All banks are as far as the reader, who says when the end is near, and never
+        # more than some words ahead: a few bits tell whether all of a layer's have been taken.
+        blocks = Signal.like(command.blocks)
         m.d.comb += [
-            self.command.ready.eq(~masks.more & ~self.entry.write & ~moving.any()),
+            self.command.ready.eq(~self.open),
             load.eq(self.command.valid & self.command.ready),
+            running.eq(self.open & ~(command.near & (blocks == command.blocks))),
         ]
+        with m.If(self.i.valid & ((takes_mask & masks.counted) | dense_word)):
+            m.d.sync += blocks.eq(blocks + 1)
         with m.If(load):
-            m.d.sync += used.eq(lanes - 1)
+            m.d.sync += [blocks.eq(0), used.eq(lanes - 1)]
+
+        # Registers: the ring, and one behind each level of the network.
+        moving = Signal(1 + levels(lanes) + (not has_palette))
+        enters = max(0, levels(lanes) - 2) if has_palette else levels(lanes)
+        with m.If(room):
+            m.d.sync += moving.eq(Cat(step, moving))
+            with m.If(dense_word & self.i.valid):
+                m.d.sync += moving[enters].eq(1)
+        m.d.comb += self.o.valid.eq(moving[-1])
+        first = Spread(ring, masks.mask, used, middle)
+        if has_palette:
+            self._spread_codes(m, first, room, dense)
+        else:
+            self._spread_names(m, first, room, dense)
         return ResetInserter(self.start)(m)
 
-    def _unit(self, m: Module, takes: Value) -> tuple[list[Value], Signal]:
-        """Return the codes of the next unit, and whether it comes without a word.
+    def _word(self, m: Module, room: Value, dense: Value) -> Signal:
+        """Return a register with the dense word that came last, 0 in other layers."""
+        word = Signal(4 * self.lanes, name="dense_word", reset_less=True)
+        with m.If(room):
+            m.d.sync += word.eq(self.i.payload)
+        with m.If(~dense):
+            m.d.sync += word.eq(0)
+        return word
 
-        What is left of a name word waits in ``rest``, a field each, in the order in which it is
-        needed.
+    def _spread_codes(self, m: Module, at: Spread, room: Value, dense: Value) -> None:
+        """Codes to ``o``. In a dense layer the network has but to pass on what joins it."""
+        last = levels(self.lanes)
+        for s in range(last, -1, -1):
+            values = list(at.values) if s == last else level(m, s, at)
+            if s == 0:
+                values = [
+                    code & bit.replicate(4) for code, bit in zip(values, at.mask, strict=True)
+                ]
+            if self.dense and s == 1:
+                values = self._join(m, values, room, dense)
+            after = later(m, "code", s, 4, self.lanes)
+            with m.If(room):
+                m.d.sync += self._moves(after, at, values)
+            if self.dense and s == 2:
+                with m.If(dense):
+                    m.d.sync += [value.eq(0) for value in after.values]
+            if self.dense and s == 1:
+                with m.If(dense):
+                    m.d.sync += [
+                        after.mask.eq(-1),
+                        after.first.eq(0),
+                        after.middle.eq(self.lanes // 2),
+                    ]
+            at = after
+        m.d.comb += self.o.payload.as_value().eq(Cat(at.values))
+
+    def _join(self, m: Module, values: list[Value], room: Value, dense: Value) -> list[Value]:
+        """Return codes with the words of dense layers joined; of more than two lanes, the codes
+        are 0 in such a layer.
         """
-        lanes = self.lanes
-        field = [self.i.payload.word_select(n, lanes) for n in range(FIELDS)]
-        rest = [Signal(lanes, name=f"rest_{n}", reset_less=True) for n in range(FIELDS - 1)]
-        turn = Signal(2)
-        from_rest = Signal()
-        planes = [Mux(from_rest, rest[p], field[p]) for p in range(FIELDS - 1)] + [field[3]]
+        if self.lanes <= 2:
+            word: Value = self.i.payload
+            return [Mux(dense, word.word_select(n, 4), code) for n, code in enumerate(values)]
+        word = self._word(m, room, dense)
+        return [word.word_select(n, 4) | code for n, code in enumerate(values)]
 
-        with m.Switch(self.command.payload.width):
-            with m.Case(0):
-                m.d.comb += from_rest.eq(1)
-            with m.Case(1):
-                m.d.comb += from_rest.eq(turn != 0)
-            with m.Case(2):
-                m.d.comb += from_rest.eq(turn[0])
-            with m.Case(3):
-                m.d.comb += from_rest.eq(turn == 3)
-        with m.If(takes):
-            load = ~from_rest & (self.command.payload.width != 3)
-            m.d.sync += [
-                turn.eq(turn + 1),
-                rest[0].eq(Mux(load, field[3], rest[1])),
-                rest[1].eq(Mux(load, field[2], rest[2])),
-                rest[2].eq(Mux(load, field[1], field[3])),
-            ]
-        with m.If(self.entry.write):
-            m.d.sync += turn.eq(0)
+    def _spread_names(self, m: Module, at: Spread, room: Value, dense: Value) -> None:
+        """Names to masks in ``o``: name ``n`` is mask ``n``."""
+        last = levels(self.lanes)
+        for s in range(last, -1, -1):
+            values = list(at.values) if s == last else level(m, s, at)
+            after = later(m, "name", s, self.name_width, self.lanes)
+            with m.If(room):
+                m.d.sync += self._moves(after, at, values)
+            at = after
+            if s == last:
+                # Bits that the layer's names do not have.
+                for bit in range(self.name_width):
+                    with m.If(self.command.payload.width <= bit):
+                        m.d.sync += [value[bit].eq(0) for value in after.values]
+        word: Value = self._word(m, room, dense) if self.dense else Const(0, 4 * self.lanes)
+        if self.dense:
+            with m.If(dense):
+                m.d.sync += at.mask.eq(0)
+        with m.If(room):
+            for lane in range(self.lanes):
+                named = [
+                    at.mask[lane] & (at.values[lane] == n) for n in range(1 << self.name_width)
+                ]
+                m.d.sync += self.o.payload[lane].eq(Cat(named) | word.word_select(lane, 4))
 
-        codes: list[Value] = []
-        for slot in range(lanes):
-            palette = memory.Memory(shape=4, depth=16, init=[])
-            m.submodules[f"palette_{slot}"] = palette
-            read, write = palette.read_port(domain="comb"), palette.write_port()
-            m.d.comb += [
-                read.addr.eq(Cat(plane[slot] for plane in planes)),
-                write.addr.eq(self.entry.index),
-                write.data.eq(self.entry.code),
-                write.en.eq(self.entry.write),
-            ]
-            codes.append(read.data)
-        return codes, from_rest
+    def _moves(self, after: Spread, at: Spread, values: list[Value]) -> list[Any]:
+        moves = [new.eq(old) for new, old in zip(after.values, values, strict=True)]
+        moves += [after.mask.eq(at.mask), after.first.eq(at.first), after.middle.eq(at.middle)]
+        return moves

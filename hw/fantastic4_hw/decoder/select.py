@@ -6,11 +6,13 @@ from amaranth.hdl import Cat, Const, Module
 from fantastic4.config import CoreConfig
 from fantastic4.formats.beats import beats_a_word
 from fantastic4.layout import Format
-from fantastic4.selection import formats_of
+from fantastic4.pace import joins
+from fantastic4.selection import NAMED, formats_of
 from fantastic4_hw.decoder.bitmask import BitmaskDecoder
 from fantastic4_hw.decoder.bitmask2 import Bitmask2Decoder
 from fantastic4_hw.decoder.csr import CsrDecoder
 from fantastic4_hw.decoder.dense import DenseDecoder
+from fantastic4_hw.decoder.masked import MaskedDecoder
 from fantastic4_hw.decoder.signature import BEATS_WIDTH, Decoder
 from fantastic4_hw.decoder.ternary import TernaryDecoder
 from fantastic4_hw.decoder.ternary5 import Ternary5Decoder
@@ -25,7 +27,13 @@ DECODERS: dict[Format, type[Decoder]] = {
 }
 
 PALETTE_FORMATS = (Format.TERNARY, Format.BITMASK, Format.CSR, Format.BITMASK2)
-"""Formats whose decoders read the palette."""
+"""Formats whose decoders may read the palette."""
+
+
+def palette_formats(cfg: CoreConfig) -> tuple[Format, ...]:
+    """Return the formats whose decoders do in cores of configuration ``cfg``."""
+    without = NAMED if cfg.name_width < 4 else ()
+    return tuple(kind for kind in PALETTE_FORMATS if kind not in without)
 
 
 def count_width(cfg: CoreConfig, kind: Format) -> int:
@@ -35,10 +43,19 @@ def count_width(cfg: CoreConfig, kind: Format) -> int:
     return (beats_a_word(kind, cfg.bank_lanes) * cfg.weight_depth).bit_length()
 
 
+def make_decoder(cfg: CoreConfig, kind: Format) -> Decoder:
+    """Return the decoder of a format, which may be that of *dense*, too."""
+    decoder, width = DECODERS[kind], count_width(cfg, kind)
+    if not issubclass(decoder, MaskedDecoder):
+        return decoder(cfg.bank_lanes, width)
+    return decoder(cfg.bank_lanes, width, cfg.name_width, dense=joins(cfg) == kind)
+
+
 class SelectDecoder(Decoder):
     """One decoder a format of the configuration; the command names the one that works.
 
-    Same signature and rules as each of them; takes the next command when all are idle.
+    Same signature and rules as each of them; takes the next command when all are idle. *dense* has
+    no decoder of its own beside one of masks.
     """
 
     def __init__(self, cfg: CoreConfig):
@@ -49,12 +66,15 @@ class SelectDecoder(Decoder):
         """Return the gateware."""
         m = Module()
         idle, faults = [], []
-        kinds = formats_of(self.cfg)
+        host = joins(self.cfg)
+        kinds = [kind for kind in formats_of(self.cfg) if host is None or kind != Format.DENSE]
         for kind in kinds:
-            decoder = DECODERS[kind](self.lanes, count_width(self.cfg, kind))
+            decoder = make_decoder(self.cfg, kind)
             m.submodules[kind.name.lower()] = decoder
             alone = len(kinds) == 1  # then it works whatever the command says, and costs no gates
-            chosen = Const(1) if alone else self.command.payload.format == kind
+            takes = (kind, Format.DENSE) if kind == host else (kind,)
+            command = self.command.payload
+            chosen = Const(1) if alone else Cat(command.format == one for one in takes).any()
             m.d.comb += [
                 decoder.start.eq(self.start),
                 decoder.command.payload.eq(self.command.payload),

@@ -7,14 +7,43 @@ from amaranth.hdl import Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from fantastic4.formats.beats import beats_a_word
+from fantastic4.layout import Format
+
 BEATS_WIDTH = 24
 """Bits that count the beats of any layer."""
 
+BLOCKS_WIDTH = 3
+"""Bits of a count of blocks, which is kept modulo two to that power."""
+
 COMMAND_LAYOUT = data.StructLayout(
-    {"format": 4, "width": 3, "gap": 4, "beats": BEATS_WIDTH, "last": BEATS_WIDTH, "blocks": 22}
+    {
+        "format": 4,
+        "width": 3,
+        "gap": 4,
+        "beats": BEATS_WIDTH,
+        "last": BEATS_WIDTH,
+        "blocks": BLOCKS_WIDTH,
+        "near": 1,
+    }
 )
 """Begins a layer: its ``Format``, bits of a code's name, bits of a gap, beats it has, the same less
-one, and how many words hold the masks of its beats (``bitmask``) or the flags (``bitmask2``)."""
+one, and how many blocks, modulo 8. A *block* is the beats that a word has the masks (``bitmask``) or
+flags (``bitmask2``) of; in ``dense``, a beat. ``near`` is not part of the command: it is set while
+fewer than ``1 << near_bits`` beats of the layer have yet to be handed on."""
+
+
+def near_bits(kind: Format, lanes: int) -> int:
+    """Return how near the end of a layer is when ``near`` says so, for formats with blocks.
+
+    At most 7 blocks are then left, so a decoder knows by their number modulo 8 whether it has taken
+    the words of all. Before that it never has: it takes a block ahead, and five beats may be on
+    their way through it.
+    """
+    if kind == Format.DENSE:
+        return 3
+    return 2 + (beats_a_word(kind, lanes) - 1).bit_length()
+
 
 ENTRY_LAYOUT = data.StructLayout({"index": 4, "code": 4, "write": 1})
 """One entry of the palette."""
@@ -41,8 +70,8 @@ class Decoder(wiring.Component):
     start : ``In(1)``
         Forget everything: the stream begins anew.
     command : ``In(stream(COMMAND_LAYOUT))``
-        Its payload holds still from the clock in which it is taken until the next is taken, so a
-        decoder need not keep it.
+        Its payload, but for ``near``, holds still from the clock in which it is taken until the
+        next is taken, so a decoder need not keep it.
     entry : ``In(ENTRY_LAYOUT)``
         The layer's palette: entry 0 with ``write`` in the clock after the command was taken, then
         the other 15, one a clock. Decoders without a palette leave it unread.

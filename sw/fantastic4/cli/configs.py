@@ -63,6 +63,8 @@ def describe(cfg: CoreConfig) -> dict[str, Any]:
         "lanes": cfg.lanes,
         "engines": cfg.engines,
         "bank_lanes": cfg.bank_lanes,
+        "masks": cfg.masks,
+        "name_width": cfg.name_width,
         "weights": cfg.dense_weights,
         "bias_words": cfg.row_depth,
         "basis_sets": cfg.basis_depth,

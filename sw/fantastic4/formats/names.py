@@ -54,6 +54,19 @@ def choose(codes: np.ndarray) -> Params:
     return Params(width, palette=tuple(np.resize(palette, 16).tolist()))
 
 
+def choose_masks(codes: np.ndarray, most: int) -> Params | None:
+    """Return parameters for a core whose names of up to ``most`` bits stand for masks.
+
+    Name ``n`` is the code of mask ``n`` alone, so the palette is always the same. None if other
+    codes are in use.
+    """
+    used = np.flatnonzero(np.bincount(codes.ravel(), minlength=16)[1:]) + 1
+    if (used & (used - 1)).any() or (used >= 1 << (1 << most)).any():
+        return None
+    width = name_width(int(used.max(initial=1)).bit_length())
+    return Params(width, palette=tuple(1 << name % (1 << width) for name in range(16)))
+
+
 def begins_word(unit: np.ndarray, width: int) -> np.ndarray:
     """Return which units begin a name word."""
     return {4: unit >= 0, 3: unit % 4 != 3, 2: unit % 2 == 0, 1: unit % 4 == 0}[width]
