@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Activation memory: two input slots and two hidden buffers, read a chunk a clock."""
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from fantastic4.config import CoreConfig
+from fantastic4_hw.memories import DONT_CARE
 from fantastic4_hw.shapes import activations, chunk_layout, flags_layout, step_layout
 
 
@@ -49,7 +50,7 @@ class ActivationMemory(wiring.Component):
     chunks : ``Out(stream)``
         The activations with their place.
     write_input, write_hidden : ``In``
-        Writes; only the lanes enabled change.
+        Writes; only the lanes enabled change. With ``cfg.shared_activations`` not both in a clock.
     """
 
     steps: stream.Interface
@@ -84,12 +85,18 @@ class ActivationMemory(wiring.Component):
 
         found = []
         for name, depth, write in (
-            ("inputs", self.cfg.input_chunks, self.write_input),
-            ("hidden", self.cfg.hidden_chunks, self.write_hidden),
+            ()
+            if self.cfg.shared_activations
+            else (
+                ("inputs", self.cfg.input_chunks, self.write_input),
+                ("hidden", self.cfg.hidden_chunks, self.write_hidden),
+            )
         ):
             # Slot 1 begins at the next power of two, so an address is two fields side by side.
             width = len(write.chunk)
-            storage = memory.Memory(shape=8 * self.cfg.lanes, depth=(1 << width) + depth, init=[])
+            storage = memory.Memory(
+                shape=8 * self.cfg.lanes, depth=(1 << width) + depth, init=[], attrs=DONT_CARE
+            )
             m.submodules[name] = storage
             reader, writer = storage.read_port(), storage.write_port(granularity=8)
             m.d.comb += [
@@ -100,6 +107,8 @@ class ActivationMemory(wiring.Component):
                 writer.en.eq(write.en),
             ]
             found.append(reader.data)
+        if self.cfg.shared_activations:
+            found = 2 * [self._shared(m, move_in)]
 
         flags = {name: Signal(width, name=name) for name, width in flags_layout(self.cfg).items()}
         with m.If(move_in):
@@ -113,3 +122,27 @@ class ActivationMemory(wiring.Component):
             ]
             m.d.sync += [getattr(chunk, name).eq(flag) for name, flag in flags.items()]
         return m
+
+    def _shared(self, m: Module, move_in: Signal) -> Signal:
+        """Return what is read of the one memory for both."""
+        step, writes = self.steps.payload, (self.write_input, self.write_hidden)
+        width = max(len(write.chunk) for write in writes)
+        storage = memory.Memory(
+            shape=8 * self.cfg.lanes, depth=4 << width, init=[], attrs=DONT_CARE
+        )
+        m.submodules.storage = storage
+        reader, writer = storage.read_port(), storage.write_port(granularity=8)
+        m.d.comb += [
+            reader.addr.eq(Cat(step.chunk[:width], step.slot, step.hidden)),
+            reader.en.eq(move_in),
+        ]
+        hidden = self.write_hidden.en.any()
+        for choose, write in zip((~hidden, hidden), writes, strict=True):
+            with m.If(choose):
+                chunk = Cat(write.chunk, Const(0, width - len(write.chunk)))
+                m.d.comb += [
+                    writer.addr.eq(Cat(chunk, write.slot, hidden)),
+                    writer.data.eq(write.acts),
+                    writer.en.eq(write.en),
+                ]
+        return reader.data

@@ -19,6 +19,11 @@ class Family:
     family: str = "generic"
 
 
+def family_of(platform: object) -> str:
+    """Return the family of FPGAs that ``platform`` is of, lower case; empty if it does not say."""
+    return str(getattr(platform, "family", "")).lower()
+
+
 def masked_sum(
     m: Module, x: Value, mask_x: Value, y: Value, mask_y: Value, platform: object
 ) -> Value:
@@ -27,7 +32,7 @@ def masked_sum(
     A carry cell of ECP5, and one of 7-series with the LUT before it, take both masks for nothing.
     Synthesis does not find that: it spends LUTs on the masks first.
     """
-    cells = FAMILIES.get(getattr(platform, "family", ""))
+    cells = FAMILIES.get(family_of(platform))
     if cells is None:
         left, right = (v & bit.replicate(len(v)) for v, bit in ((x, mask_x), (y, mask_y)))
         return left + right
@@ -88,8 +93,39 @@ def _xc7(m: Module, x: Value, mask_x: Value, y: Value, mask_y: Value) -> Value:
     return Cat(total, carries[-1])
 
 
+def _ice40(m: Module, x: Value, mask_x: Value, y: Value, mask_y: Value) -> Value:
+    """A LUT for the second mask and a LUT with its carry for the sum, a bit.
+
+    The carry is that of ``x + (y & n)``, and the LUT leaves both out where ``m`` is 0.
+    """
+    table = 0
+    for index in range(16):
+        mask, left, right, carry = (index >> pin & 1 for pin in range(4))
+        table |= (right ^ (mask & (left ^ carry))) << index
+    total = Signal(len(x) + 1)
+    masked = Signal(len(y), name="masked")
+    m.d.comb += masked.eq(y & mask_y.replicate(len(y)))
+    carry: Value = Const(0, 1)
+    for bit in range(len(x)):
+        m.submodules += Instance(
+            "SB_LUT4",
+            p_LUT_INIT=Const(table, 16),
+            i_I0=mask_x,
+            i_I1=x[bit],
+            i_I2=masked[bit],
+            i_I3=carry,
+            o_O=total[bit],
+        )
+        above = Signal()
+        m.submodules += Instance("SB_CARRY", i_I0=x[bit], i_I1=masked[bit], i_CI=carry, o_CO=above)
+        carry = above
+    m.d.comb += total[-1].eq(carry & mask_x)
+    return total
+
+
 FAMILIES: dict[str, Callable[[Module, Value, Value, Value, Value], Value]] = {
     "ecp5": _ecp5,
+    "ice40": _ice40,
     "xc7": _xc7,
 }
 """What makes the first level of an adder tree, by family."""

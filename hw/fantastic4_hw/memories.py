@@ -2,10 +2,16 @@
 """What the loader needs to write a memory, and the bank an engine's weights come from."""
 
 from amaranth.hdl import Module, Mux, Signal
-from amaranth.lib import data, memory, stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from fantastic4.config import CoreConfig
+from fantastic4_hw.spram import LoadedMemory
+
+DONT_CARE = {"no_rw_check": 1}
+"""Attribute of a memory of which no word is read in the clock in which it is written, or what is
+then read is not used. Without it synthesis adds a register and a multiplexer a bit where the block
+RAM of a family does not give the old word."""
 
 
 class WritePort(wiring.PureInterface):
@@ -74,14 +80,11 @@ class WeightBank(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """Return the gateware."""
         m = Module()
-        m.submodules.storage = storage = memory.Memory(
-            shape=self.cfg.word_width, depth=self.cfg.weight_depth, init=[]
-        )
-        write, read = storage.write_port(), storage.read_port()
+        m.submodules.storage = storage = LoadedMemory(self.cfg.word_width, self.cfg.weight_depth)
         m.d.comb += [
-            write.addr.eq(self.write.addr),
-            write.data.eq(self.write.data),
-            write.en.eq(self.write.en),
+            storage.write_addr.eq(self.write.addr),
+            storage.write_data.eq(self.write.data),
+            storage.write_en.eq(self.write.en),
         ]
         last = Signal(range(self.cfg.weight_depth))
         with m.If(self.write.en):
@@ -95,15 +98,15 @@ class WeightBank(wiring.Component):
         m.d.comb += [
             move_out.eq(~self.o.valid | self.o.ready),
             move_in.eq(~fetched | move_out),
-            read.addr.eq(at),
-            read.en.eq(move_in),
+            storage.addr.eq(at),
+            storage.en.eq(move_in),
         ]
         with m.If(move_in):
             m.d.sync += [fetched.eq(1), first.eq(at == 0), at.eq(Mux(at == last, 0, at + 1))]
         with m.If(move_out):
             m.d.sync += [
                 self.o.valid.eq(fetched),
-                self.o.payload.data.eq(read.data),
+                self.o.payload.data.eq(storage.data),
                 self.o.payload.first.eq(first),
             ]
         with m.If(self.start):

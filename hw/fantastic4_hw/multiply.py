@@ -7,7 +7,8 @@ from amaranth.lib.wiring import In, Out
 
 from fantastic4.config import BASIS_COUNT, CoreConfig
 from fantastic4.layout import LAYER
-from fantastic4_hw.memories import WritePort, WriteSignature
+from fantastic4_hw.memories import DONT_CARE, WritePort, WriteSignature
+from fantastic4_hw.multiplier import Multiplier
 from fantastic4_hw.shapes import basis_layout, row_layout, rows_shape
 
 
@@ -67,13 +68,15 @@ class Multiply(wiring.Component):
         basis = self._basis(m)
         bias = self._bias(m)
 
-        # Stages 1 and 2: operands wait for the basis; stage 3: products; 4 and 5: their sum.
-        sums = [self._delayed(m, self.rows.payload.sums[i], 2) for i in range(BASIS_COUNT)]
+        # Stage 1: sums wait for the basis; 2 and 3: operands and products; 4 and 5: their sum.
         products = []
         for i in range(BASIS_COUNT):
-            product = Signal(signed(self.cfg.sum_width + 1 + self.cfg.basis_width))
-            m.d.sync += product.eq(sums[i].as_unsigned() * basis[i])
-            products.append(product)
+            m.submodules[f"multiplier_{i}"] = multiplier = Multiplier(self.cfg)
+            m.d.comb += [
+                multiplier.total.eq(self._delayed(m, self.rows.payload.sums[i], 1)),
+                multiplier.coefficient.eq(basis[i]),
+            ]
+            products.append(multiplier.product)
         pairs = [Signal(signed(len(products[0]) + 1), name=f"pair_{i}") for i in range(2)]
         total = Signal(signed(len(products[0]) + 2))
         m.d.sync += [
@@ -88,20 +91,30 @@ class Multiply(wiring.Component):
         opening = self._delayed(m, row.open, 5)
         close = self._delayed(m, row.close, 5)
         engine = self._delayed(m, row.engine, 5)
+        z = Signal(signed(self.cfg.acc_width))
+        m.d.comb += z.eq(Mux(opening, bias, self._partial(m, engine, z, valid)) + total)
+        m.d.sync += [self.z.valid.eq(valid & close), self.z.payload.eq(z)]
+        return m
+
+    def _partial(self, m: Module, engine: Value, z: Signal, valid: Value) -> Value:
+        """Return the ``z`` that the engine had last; it gets another one where ``valid``."""
+        shape = signed(self.cfg.acc_width)
+        if self.cfg.engines == 1:
+            last = Signal(shape)
+            with m.If(valid):
+                m.d.sync += last.eq(z)
+            return last
         m.submodules.partial = partial = memory.Memory(
-            shape=signed(self.cfg.acc_width), depth=1 << rows_shape(self.cfg), init=[]
+            shape=shape, depth=1 << rows_shape(self.cfg), init=[]
         )
         write, read = partial.write_port(), partial.read_port(domain="comb")
-        z = Signal(signed(self.cfg.acc_width))
         m.d.comb += [
             read.addr.eq(engine),
-            z.eq(Mux(opening, bias, read.data) + total),
             write.addr.eq(engine),
             write.data.eq(z),
             write.en.eq(valid),
         ]
-        m.d.sync += [self.z.valid.eq(valid & close), self.z.payload.eq(z)]
-        return m
+        return read.data
 
     def _delayed(self, m: Module, value: Value, clocks: int) -> Value:
         """Return ``value`` of so many clocks ago."""
@@ -117,8 +130,10 @@ class Multiply(wiring.Component):
         return self.begin | (self.rows.valid & row.final & row.close & row.ends)
 
     def _basis(self, m: Module) -> data.View:
-        """Return the basis of the row that came two clocks ago."""
-        m.submodules.basis = storage = memory.Memory(shape=64, depth=self.cfg.basis_depth, init=[])
+        """Return the basis of the row that came in the clock before."""
+        m.submodules.basis = storage = memory.Memory(
+            shape=64, depth=self.cfg.basis_depth, init=[], attrs=DONT_CARE
+        )
         row = self.rows.payload
         at, base, per_row = Signal(20), Signal(20), Signal()
         with m.If(self._enters()):
@@ -133,21 +148,21 @@ class Multiply(wiring.Component):
             with m.Elif(row.final):
                 m.d.sync += at.eq(Mux(row.close, base, at + 1))
         read, write = storage.read_port(), storage.write_port()
-        held = Signal(basis_layout(self.cfg))
-        m.d.comb += read.addr.eq(at)
-        m.d.sync += held.as_value().eq(read.data)
         m.d.comb += [
+            read.addr.eq(at),
             write.addr.eq(self.write_basis.addr),
             write.data.eq(self.write_basis.data),
             write.en.eq(self.write_basis.en),
         ]
-        return held
+        return data.View(basis_layout(self.cfg), read.data)
 
     def _bias(self, m: Module) -> Value:
         """Return the bias of the row that came five clocks ago."""
         width = self.cfg.bias_width
         half = width // 2
-        m.submodules.bias = storage = memory.Memory(shape=width, depth=self.cfg.row_depth, init=[])
+        m.submodules.bias = storage = memory.Memory(
+            shape=width, depth=self.cfg.row_depth, init=[], attrs=DONT_CARE
+        )
         row = self.rows.payload
 
         # Parameters come with the last row of the layer before, which still needs its own.
