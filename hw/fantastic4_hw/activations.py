@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Activation memory: two input slots and two hidden buffers, read a chunk a clock."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -50,7 +50,7 @@ class ActivationMemory(wiring.Component):
     chunks : ``Out(stream, always_ready)``
         The activations with their place, ``latency`` clocks later.
     write_input, write_hidden : ``In``
-        Writes; only the lanes enabled change.
+        Writes; only the lanes enabled change. With ``cfg.shared_activations`` not both in a clock.
     """
 
     steps: stream.Interface
@@ -77,8 +77,12 @@ class ActivationMemory(wiring.Component):
         step = self.steps.payload
         found = []
         for name, depth, write in (
-            ("inputs", self.cfg.input_chunks, self.write_input),
-            ("hidden", self.cfg.hidden_chunks, self.write_hidden),
+            ()
+            if self.cfg.shared_activations
+            else (
+                ("inputs", self.cfg.input_chunks, self.write_input),
+                ("hidden", self.cfg.hidden_chunks, self.write_hidden),
+            )
         ):
             # Slot 1 begins at the next power of two, so an address is two fields side by side.
             width = len(write.chunk)
@@ -92,6 +96,8 @@ class ActivationMemory(wiring.Component):
                 storage.write_en.eq(write.en),
             ]
             found.append(storage.read_data)
+        if self.cfg.shared_activations:
+            found = 2 * [self._shared(m)]
 
         flags = [getattr(step, name) for name in flags_layout(self.cfg)]
         moving = Cat(self.steps.valid, step.hidden, *flags)
@@ -107,3 +113,20 @@ class ActivationMemory(wiring.Component):
             ),
         ]
         return m
+
+    def _shared(self, m: Module) -> Signal:
+        """Return what is read of the one memory for both."""
+        step, writes = self.steps.payload, (self.write_input, self.write_hidden)
+        width = max(len(write.chunk) for write in writes)
+        m.submodules.storage = storage = BlockRam(4 << width, 8 * self.cfg.lanes, granularity=8)
+        m.d.comb += storage.read_addr.eq(Cat(step.chunk[:width], step.slot, step.hidden))
+        hidden = self.write_hidden.en.any()
+        for choose, write in zip((~hidden, hidden), writes, strict=True):
+            with m.If(choose):
+                chunk = Cat(write.chunk, Const(0, width - len(write.chunk)))
+                m.d.comb += [
+                    storage.write_addr.eq(Cat(chunk, write.slot, hidden)),
+                    storage.write_data.eq(write.acts),
+                    storage.write_en.eq(write.en),
+                ]
+        return storage.read_data

@@ -8,6 +8,14 @@ from amaranth.hdl import Array, Cat, ClockSignal, Const, Instance, Module, Signa
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
+from fantastic4_hw.devices import family_of
+from fantastic4_hw.spram import LoadedMemory
+
+DONT_CARE = {"no_rw_check": 1}
+"""Attribute of a memory of which no word is read in the clock in which it is written, or what is
+then read is not used. Without it synthesis adds a register and a multiplexer a bit where the block
+RAM of a family does not give the old word."""
+
 LUT_RAM_DEPTH = 32
 """Memories no deeper than this are left to synthesis, which puts them into LUTs."""
 
@@ -29,6 +37,8 @@ class BlockRam(wiring.Component):
     stages : int
         1: data come in the clock behind the address; 2: through an output register, in the one
         behind that.
+    loaded : bool
+        Nothing is read in a clock in which anything is written, so one port is enough.
 
     Members
     -------
@@ -50,8 +60,16 @@ class BlockRam(wiring.Component):
     move: Signal
     read_data: Signal
 
-    def __init__(self, depth: int, width: int, *, granularity: int | None = None, stages: int = 2):
-        self.depth, self.width, self.stages = depth, width, stages
+    def __init__(
+        self,
+        depth: int,
+        width: int,
+        *,
+        granularity: int | None = None,
+        stages: int = 2,
+        loaded: bool = False,
+    ):
+        self.depth, self.width, self.stages, self.loaded = depth, width, stages, loaded
         self.granularity = granularity or width
         if width % self.granularity:
             raise ValueError(f"width must be a multiple of {self.granularity}, not {width!r}")
@@ -70,10 +88,24 @@ class BlockRam(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         """Return the gateware."""
-        if getattr(platform, "family", "") == "ecp5" and self.depth > LUT_RAM_DEPTH:
+        if family_of(platform) == "ecp5" and self.depth > LUT_RAM_DEPTH:
             return _Ecp5(self).build()
         m = Module()
-        m.submodules.storage = storage = memory.Memory(shape=self.width, depth=self.depth, init=[])
+        found = self._loaded(m) if self.loaded else self._memory(m)
+        if self.stages == 1:
+            m.d.comb += self.read_data.eq(found)
+            return m
+        held = Signal(self.width, reset_less=True)
+        with m.If(self.move):
+            m.d.sync += held.eq(found)
+        m.d.comb += self.read_data.eq(held)
+        return m
+
+    def _memory(self, m: Module) -> Signal:
+        """Return what a memory of two ports gives in the clock behind the address."""
+        m.submodules.storage = storage = memory.Memory(
+            shape=self.width, depth=self.depth, init=[], attrs=DONT_CARE
+        )
         read = storage.read_port()
         whole = self.granularity == self.width
         write = storage.write_port(granularity=None if whole else self.granularity)
@@ -84,14 +116,19 @@ class BlockRam(wiring.Component):
             read.addr.eq(self.read_addr),
             read.en.eq(self.fetch),
         ]
-        if self.stages == 1:
-            m.d.comb += self.read_data.eq(read.data)
-            return m
-        held = Signal(self.width, reset_less=True)
-        with m.If(self.move):
-            m.d.sync += held.eq(read.data)
-        m.d.comb += self.read_data.eq(held)
-        return m
+        return read.data
+
+    def _loaded(self, m: Module) -> Signal:
+        """Return what a memory of one port gives in the clock behind the address."""
+        m.submodules.storage = storage = LoadedMemory(self.width, self.depth)
+        m.d.comb += [
+            storage.write_addr.eq(self.write_addr),
+            storage.write_data.eq(self.write_data),
+            storage.write_en.eq(self.write_en.any()),
+            storage.addr.eq(self.read_addr),
+            storage.en.eq(self.fetch),
+        ]
+        return storage.data
 
 
 @dataclass(frozen=True)

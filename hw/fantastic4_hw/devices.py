@@ -9,7 +9,7 @@ the same: tests prove that.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from amaranth.hdl import Cat, ClockSignal, Const, Instance, Module, Signal, Value, signed
+from amaranth.hdl import Cat, Const, Instance, Module, Signal, Value
 
 
 @dataclass(frozen=True)
@@ -17,6 +17,11 @@ class Family:
     """A platform that is nothing but its family: one of `FAMILIES`, or ``"generic"``."""
 
     family: str = "generic"
+
+
+def family_of(platform: object) -> str:
+    """Return the family of FPGAs that ``platform`` is of, lower case; empty if it does not say."""
+    return str(getattr(platform, "family", "")).lower()
 
 
 def masked_sum(
@@ -27,39 +32,11 @@ def masked_sum(
     A carry cell of ECP5, and one of 7-series with the LUT before it, take both masks for nothing.
     Synthesis does not find that: it spends LUTs on the masks first.
     """
-    cells = FAMILIES.get(getattr(platform, "family", ""))
+    cells = FAMILIES.get(family_of(platform))
     if cells is None:
         left, right = (v & bit.replicate(len(v)) for v, bit in ((x, mask_x), (y, mask_y)))
         return left + right
     return cells(m, x, mask_x, y, mask_y)
-
-
-def registered_product(m: Module, a: Value, b: Value, platform: object) -> Signal:
-    """Return ``a * b`` of the clock before, ``a`` unsigned and ``b`` signed, out of registers.
-
-    On ECP5 a MULT18X18D with its own output register, which synthesis leaves unused: a product and
-    the way out of the multiplier no longer share a clock.
-    """
-    product = Signal(signed(len(a) + len(b)))
-    if getattr(platform, "family", "") == "ecp5" and len(a) <= 17 and len(b) <= 18:
-        m.d.comb += product.eq(_mult18x18d(m, a, b))
-    else:
-        m.d.sync += product.eq(a.as_unsigned() * b.as_signed())
-    return product
-
-
-def _mult18x18d(m: Module, a: Value, b: Value) -> Value:
-    low, high = (Signal(signed(18), name=name) for name in ("factor_a", "factor_b"))
-    m.d.comb += [low.eq(a.as_unsigned()), high.eq(b.as_signed())]
-    product = Signal(signed(36))
-    ports: dict[str, object] = {f"i_A{bit}": low[bit] for bit in range(18)}
-    ports |= {f"i_B{bit}": high[bit] for bit in range(18)}
-    ports |= {f"i_C{bit}": Const(0, 1) for bit in range(18)}
-    ports |= {f"o_P{bit}": product[bit] for bit in range(36)}
-    ports |= {f"i_{pin}": Const(1, 1) for pin in ("SIGNEDA", "SIGNEDB", "CE0")}
-    ports |= {f"i_{pin}": Const(0, 1) for pin in ("SOURCEA", "SOURCEB", "RST0")}
-    m.submodules += Instance("MULT18X18D", p_REG_OUTPUT_CLK="CLK0", i_CLK0=ClockSignal(), **ports)
-    return product
 
 
 def _ecp5(m: Module, x: Value, mask_x: Value, y: Value, mask_y: Value) -> Value:
@@ -119,8 +96,39 @@ def _xc7(m: Module, x: Value, mask_x: Value, y: Value, mask_y: Value) -> Value:
     return Cat(total, carries[-1])
 
 
+def _ice40(m: Module, x: Value, mask_x: Value, y: Value, mask_y: Value) -> Value:
+    """A LUT for the second mask and a LUT with its carry for the sum, a bit.
+
+    The carry is that of ``x + (y & n)``, and the LUT leaves both out where ``m`` is 0.
+    """
+    table = 0
+    for index in range(16):
+        mask, left, right, carry = (index >> pin & 1 for pin in range(4))
+        table |= (right ^ (mask & (left ^ carry))) << index
+    total = Signal(len(x) + 1)
+    masked = Signal(len(y), name="masked")
+    m.d.comb += masked.eq(y & mask_y.replicate(len(y)))
+    carry: Value = Const(0, 1)
+    for bit in range(len(x)):
+        m.submodules += Instance(
+            "SB_LUT4",
+            p_LUT_INIT=Const(table, 16),
+            i_I0=mask_x,
+            i_I1=x[bit],
+            i_I2=masked[bit],
+            i_I3=carry,
+            o_O=total[bit],
+        )
+        above = Signal()
+        m.submodules += Instance("SB_CARRY", i_I0=x[bit], i_I1=masked[bit], i_CI=carry, o_CO=above)
+        carry = above
+    m.d.comb += total[-1].eq(carry & mask_x)
+    return total
+
+
 FAMILIES: dict[str, Callable[[Module, Value, Value, Value, Value], Value]] = {
     "ecp5": _ecp5,
+    "ice40": _ice40,
     "xc7": _xc7,
 }
 """What makes the first level of an adder tree, by family."""

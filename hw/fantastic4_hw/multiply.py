@@ -8,8 +8,8 @@ from amaranth.lib.wiring import In, Out
 from fantastic4.config import BASIS_COUNT, CoreConfig
 from fantastic4.layout import LAYER
 from fantastic4_hw.blockram import BlockRam
-from fantastic4_hw.devices import registered_product
 from fantastic4_hw.memories import WritePort, WriteSignature
+from fantastic4_hw.multiplier import Multiplier
 from fantastic4_hw.shapes import row_layout, rows_shape
 
 
@@ -69,12 +69,15 @@ class Multiply(wiring.Component):
         basis = self._basis(m)
         bias = self._bias(m)
 
-        # Stages 1 and 2: operands wait for the basis; stage 3: products; 4 and 5: their sum.
-        sums = [self._delayed(m, self.rows.payload.sums[i], 2) for i in range(BASIS_COUNT)]
-        products = [
-            registered_product(m, total, factor, platform)
-            for total, factor in zip(sums, basis, strict=True)
-        ]
+        # Stage 1: sums wait for the basis; 2 and 3: operands and products; 4 and 5: their sum.
+        products = []
+        for i in range(BASIS_COUNT):
+            m.submodules[f"multiplier_{i}"] = multiplier = Multiplier(self.cfg)
+            m.d.comb += [
+                multiplier.total.eq(self._delayed(m, self.rows.payload.sums[i], 1)),
+                multiplier.coefficient.eq(basis[i]),
+            ]
+            products.append(multiplier.product)
         pairs = [Signal(signed(len(products[0]) + 1), name=f"pair_{i}") for i in range(2)]
         total = Signal(signed(len(products[0]) + 2))
         m.d.sync += [
@@ -89,20 +92,30 @@ class Multiply(wiring.Component):
         opening = self._delayed(m, row.open, 5)
         close = self._delayed(m, row.close, 5)
         engine = self._delayed(m, row.engine, 5)
+        z = Signal(signed(self.cfg.acc_width))
+        m.d.comb += z.eq(Mux(opening, bias, self._partial(m, engine, z, valid)) + total)
+        m.d.sync += [self.z.valid.eq(valid & close), self.z.payload.eq(z)]
+        return m
+
+    def _partial(self, m: Module, engine: Value, z: Signal, valid: Value) -> Value:
+        """Return the ``z`` that the engine had last; it gets another one where ``valid``."""
+        shape = signed(self.cfg.acc_width)
+        if self.cfg.engines == 1:
+            last = Signal(shape)
+            with m.If(valid):
+                m.d.sync += last.eq(z)
+            return last
         m.submodules.partial = partial = memory.Memory(
-            shape=signed(self.cfg.acc_width), depth=1 << rows_shape(self.cfg), init=[]
+            shape=shape, depth=1 << rows_shape(self.cfg), init=[]
         )
         write, read = partial.write_port(), partial.read_port(domain="comb")
-        z = Signal(signed(self.cfg.acc_width))
         m.d.comb += [
             read.addr.eq(engine),
-            z.eq(Mux(opening, bias, read.data) + total),
             write.addr.eq(engine),
             write.data.eq(z),
             write.en.eq(valid),
         ]
-        m.d.sync += [self.z.valid.eq(valid & close), self.z.payload.eq(z)]
-        return m
+        return read.data
 
     def _delayed(self, m: Module, value: Value, clocks: int) -> Value:
         """Return ``value`` of so many clocks ago."""
@@ -118,8 +131,8 @@ class Multiply(wiring.Component):
         return self.begin | (self.rows.valid & row.final & row.close & row.ends)
 
     def _basis(self, m: Module) -> list[Value]:
-        """Return the basis of the row that came two clocks ago."""
-        m.submodules.basis = storage = BlockRam(self.cfg.basis_depth, 64)
+        """Return the basis of the row that came in the clock before."""
+        m.submodules.basis = storage = BlockRam(self.cfg.basis_depth, 64, stages=1)
         row = self.rows.payload
         at, base, per_row = Signal(20), Signal(20), Signal()
         with m.If(self._enters()):
