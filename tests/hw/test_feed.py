@@ -285,7 +285,7 @@ def test_layer_feed_alone(rng, geometry):
 
 def test_ready_when_every_bank_is(rng, geometry):
     """A bank whose words are late holds up the others' commands and beats."""
-    cfg = geometry(16, 1, formats=("dense",))
+    cfg = geometry(16, 1, formats=("dense",), external_weights=True)
     dut = EngineFeed(cfg)
     layer = Layer(rng, cfg, Format.DENSE, 2)
 
