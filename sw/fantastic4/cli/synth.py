@@ -92,7 +92,7 @@ def command(
 
     out = Output(as_json)
     cfg = with_settings(find_config(config), settings or [])
-    part = find_top(top)
+    part, chosen = find_top(top), parse_seeds(seeds)
     if liberty is None:
         find_target(target)
     promise = None
@@ -107,7 +107,7 @@ def command(
             parameters=dump_config(cfg),
             lanes=part.lanes(cfg),
             route=route,
-            seeds=parse_seeds(seeds),
+            seeds=chosen,
             mhz=freq,
             period_ns=period,
             jobs=jobs,

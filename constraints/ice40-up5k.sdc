@@ -1,0 +1,1 @@
+create_clock -name clk -period 41.667 [get_ports clk]
