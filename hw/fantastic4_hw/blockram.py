@@ -8,8 +8,16 @@ from amaranth.hdl import Array, Cat, ClockSignal, Const, Instance, Module, Signa
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
+from fantastic4_hw import ice40
+from fantastic4_hw.devices import family_of
+
 LUT_RAM_DEPTH = 32
 """Memories no deeper than this are left to synthesis, which puts them into LUTs."""
+
+DONT_CARE = {"no_rw_check": 1}
+"""Attribute of a memory that may give anything when a row is read and written in the same clock.
+Without it synthesis adds a register and a multiplexer a bit where a block RAM does not give the old
+row."""
 
 
 class BlockRam(wiring.Component):
@@ -29,6 +37,8 @@ class BlockRam(wiring.Component):
     stages : int
         1: data come in the clock behind the address; 2: through an output register, in the one
         behind that.
+    loaded : bool
+        No row is read in a clock in which any is written, so that one port is enough for both.
 
     Members
     -------
@@ -50,8 +60,16 @@ class BlockRam(wiring.Component):
     move: Signal
     read_data: Signal
 
-    def __init__(self, depth: int, width: int, *, granularity: int | None = None, stages: int = 2):
-        self.depth, self.width, self.stages = depth, width, stages
+    def __init__(
+        self,
+        depth: int,
+        width: int,
+        *,
+        granularity: int | None = None,
+        stages: int = 2,
+        loaded: bool = False,
+    ):
+        self.depth, self.width, self.stages, self.loaded = depth, width, stages, loaded
         self.granularity = granularity or width
         if width % self.granularity:
             raise ValueError(f"width must be a multiple of {self.granularity}, not {width!r}")
@@ -70,10 +88,31 @@ class BlockRam(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         """Return the gateware."""
-        if getattr(platform, "family", "") == "ecp5" and self.depth > LUT_RAM_DEPTH:
+        if family_of(platform) == "ecp5" and self.depth > LUT_RAM_DEPTH:
             return _Ecp5(self).build()
         m = Module()
-        m.submodules.storage = storage = memory.Memory(shape=self.width, depth=self.depth, init=[])
+        if family_of(platform) == "ice40" and self.loaded and self.depth >= ice40.LARGE:
+            writes = (self.write_addr, self.write_data, self.write_en)
+            found = ice40.spram(m, *writes, self.read_addr, self.fetch)
+        else:
+            found = self._inferred(m, platform)
+        if self.stages == 1:
+            m.d.comb += self.read_data.eq(found)
+            return m
+        held = Signal(self.width, reset_less=True)
+        with m.If(self.move):
+            m.d.sync += held.eq(found)
+        m.d.comb += self.read_data.eq(held)
+        return m
+
+    def _inferred(self, m: Module, platform: object) -> Value:
+        """Return the row read in the clock before, of a memory that is left to synthesis."""
+        attributes: dict[str, object] = dict(DONT_CARE)
+        if family_of(platform) == "ice40":
+            attributes["ram_style"] = "block"
+        m.submodules.storage = storage = memory.Memory(
+            shape=self.width, depth=self.depth, init=[], attrs=attributes
+        )
         read = storage.read_port()
         whole = self.granularity == self.width
         write = storage.write_port(granularity=None if whole else self.granularity)
@@ -84,14 +123,7 @@ class BlockRam(wiring.Component):
             read.addr.eq(self.read_addr),
             read.en.eq(self.fetch),
         ]
-        if self.stages == 1:
-            m.d.comb += self.read_data.eq(read.data)
-            return m
-        held = Signal(self.width, reset_less=True)
-        with m.If(self.move):
-            m.d.sync += held.eq(read.data)
-        m.d.comb += self.read_data.eq(held)
-        return m
+        return read.data
 
 
 @dataclass(frozen=True)

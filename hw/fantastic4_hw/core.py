@@ -2,7 +2,7 @@
 """The core: every block of the data path, connected."""
 
 from amaranth.hdl import Cat, Module, Signal
-from amaranth.lib import data, memory, stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from fantastic4.config import CoreConfig
@@ -26,6 +26,7 @@ from fantastic4_hw.shapes import (
     step_layout,
 )
 from fantastic4_hw.streams import Buffer
+from fantastic4_hw.table import LayerTable
 
 
 class Core(wiring.Component):
@@ -132,6 +133,7 @@ class Core(wiring.Component):
             inputs.accept.eq(loader.loaded & ~loader.wanted & ~loader.busy),
             inputs.in_features.eq(self._in_features(m, loader)),
             inputs.release.eq(array.reads.valid & array.reads.payload.release),
+            inputs.hold.eq(retire.write.en.any() if cfg.shared_activations else 0),
             loader.grant.eq(inputs.empty & ~sequencer.running),
             layer_feed.start.eq(~loader.loaded),
             layer_feed.layers.eq(loader.layers),
@@ -190,17 +192,13 @@ class Core(wiring.Component):
     def _layer_table(
         self, m: Module, loader: Loader, sequencer: Sequencer, layer_feed: LayerFeed
     ) -> None:
-        m.submodules.table = table = memory.Memory(
-            shape=LAYER.width, depth=self.cfg.max_layers, init=[]
-        )
-        write = table.write_port()
-        for reader in (sequencer, layer_feed):
-            read = table.read_port()
-            m.d.comb += [read.addr.eq(reader.table_index), reader.table_record.eq(read.data)]
+        m.submodules.table = table = LayerTable(self.cfg)
+        connect(m, loader.write_table, table.write)
         m.d.comb += [
-            write.addr.eq(loader.write_table.addr),
-            write.data.eq(loader.write_table.data),
-            write.en.eq(loader.write_table.en),
+            table.walk_index.eq(sequencer.table_index),
+            sequencer.table_record.eq(table.walk_record),
+            table.feed_index.eq(layer_feed.table_index),
+            layer_feed.table_record.eq(table.feed_record),
         ]
 
     def _in_features(self, m: Module, loader: Loader) -> Signal:

@@ -11,12 +11,19 @@ from dataclasses import dataclass
 
 from amaranth.hdl import Cat, ClockSignal, Const, Instance, Module, Signal, Value, signed
 
+from fantastic4_hw import ice40
+
 
 @dataclass(frozen=True)
 class Family:
     """A platform that is nothing but its family: one of `FAMILIES`, or ``"generic"``."""
 
     family: str = "generic"
+
+
+def family_of(platform: object) -> str:
+    """Return the family of FPGAs that ``platform`` is of, lower case; empty if it does not say."""
+    return str(getattr(platform, "family", "")).lower()
 
 
 def masked_sum(
@@ -27,21 +34,30 @@ def masked_sum(
     A carry cell of ECP5, and one of 7-series with the LUT before it, take both masks for nothing.
     Synthesis does not find that: it spends LUTs on the masks first.
     """
-    cells = FAMILIES.get(getattr(platform, "family", ""))
+    cells = FAMILIES.get(family_of(platform))
     if cells is None:
         left, right = (v & bit.replicate(len(v)) for v, bit in ((x, mask_x), (y, mask_y)))
         return left + right
     return cells(m, x, mask_x, y, mask_y)
 
 
+def operand_stages(platform: object) -> int:
+    """Return how many registers `registered_product` wants in front of it, 1 or 0."""
+    return 0 if family_of(platform) == "ice40" else 1
+
+
 def registered_product(m: Module, a: Value, b: Value, platform: object) -> Signal:
-    """Return ``a * b`` of the clock before, ``a`` unsigned and ``b`` signed; both come of registers.
+    """Return ``a * b``, ``a`` unsigned, at most 512 * 255, ``b`` signed; both come of registers.
+
+    The product is that of the clock before, with `operand_stages` of 0 of the clock before that.
 
     On ECP5 a MULT18X18D with its own output register, which synthesis leaves unused: a product and
-    the way out of the multiplier no longer share a clock.
+    the way out of the multiplier no longer share a clock. On iCE40 an SB_MAC16 with its registers.
     """
     product = Signal(signed(len(a) + len(b)))
-    if getattr(platform, "family", "") == "ecp5" and len(a) <= 17 and len(b) <= 18:
+    if family_of(platform) == "ice40":
+        m.d.comb += product.eq(ice40.product(m, a, b))
+    elif family_of(platform) == "ecp5" and len(a) <= 17 and len(b) <= 18:
         m.d.comb += product.eq(_mult18x18d(m, a, b))
     else:
         m.d.sync += product.eq(a.as_unsigned() * b.as_signed())
@@ -118,6 +134,7 @@ def _xc7(m: Module, x: Value, mask_x: Value, y: Value, mask_y: Value) -> Value:
 
 FAMILIES: dict[str, Callable[[Module, Value, Value, Value, Value], Value]] = {
     "ecp5": _ecp5,
+    "ice40": ice40.masked_sum,
     "xc7": _xc7,
 }
 """What makes the first level of an adder tree, by family."""

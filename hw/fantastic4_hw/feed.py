@@ -10,7 +10,7 @@ from amaranth.lib.wiring import In, Out
 from fantastic4.config import CoreConfig
 from fantastic4.formats.beats import beats_a_word
 from fantastic4.layout import Format
-from fantastic4_hw.decoder.select import PALETTE_FORMATS, SelectDecoder
+from fantastic4_hw.decoder.select import PALETTE_FORMATS, SelectDecoder, beats_width
 from fantastic4_hw.decoder.signature import COMMAND_LAYOUT, ENTRY_LAYOUT
 from fantastic4_hw.memories import word_layout
 from fantastic4_hw.shapes import LAYER_LAYOUT, beat_layout
@@ -157,7 +157,7 @@ class LayerFeed(wiring.Component):
         """Return the gateware."""
         m = Module()
         index = Signal(4)
-        left = Signal(24)
+        left = Signal(beats_width(self.cfg))
         palette = Signal(64)
         has_palette = Signal()
         record = self.table_record
@@ -174,7 +174,7 @@ class LayerFeed(wiring.Component):
                         self.command.width.eq(record.width),
                         self.command.gap.eq(record.gap),
                         self.command.beats.eq(record.beats),
-                        self.command.last.eq(record.beats - 1),
+                        self.command.last.eq((record.beats - 1)[: len(left)]),
                         self.command.blocks.eq(self._blocks(record)),
                         palette.eq(record.palette),
                         self.first_layer.eq(index == 0),

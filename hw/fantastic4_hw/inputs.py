@@ -21,6 +21,8 @@ class InputWriter(wiring.Component):
     -------
     accept : ``In(1)``
         Whether a frame may begin.
+    hold : ``In(1)``
+        Nothing may be written in this clock.
     in_features : ``In``
         Inputs of the network that is loaded.
     i : ``In(stream)``
@@ -40,6 +42,7 @@ class InputWriter(wiring.Component):
     """
 
     accept: Signal
+    hold: Signal
     in_features: Signal
     i: stream.Interface
     write: ChunkWritePort
@@ -54,6 +57,7 @@ class InputWriter(wiring.Component):
         super().__init__(
             {
                 "accept": In(1),
+                "hold": In(1),
                 "in_features": In(FEATURE_WIDTH),
                 "i": In(stream.Signature(input_layout(cfg))),
                 "write": Out(ChunkWriteSignature(cfg, cfg.input_chunks)),
@@ -82,7 +86,7 @@ class InputWriter(wiring.Component):
         m.d.comb += [
             self.full.eq(waiting != 0),
             self.empty.eq((waiting == 0) & ~begun),
-            self.i.ready.eq((waiting != 2) & (self.accept | begun)),
+            self.i.ready.eq((waiting != 2) & (self.accept | begun) & ~self.hold),
             move.eq(self.i.valid & self.i.ready),
             complete.eq(taken + cfg.input_width >= self.in_features),
         ]

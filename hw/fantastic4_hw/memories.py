@@ -76,7 +76,7 @@ class WeightBank(wiring.Component):
         """Return the gateware."""
         m = Module()
         depth = self.cfg.weight_depth
-        m.submodules.storage = storage = BlockRam(depth, self.cfg.word_width)
+        m.submodules.storage = storage = BlockRam(depth, self.cfg.word_width, loaded=True)
         m.d.comb += [
             storage.write_addr.eq(self.write.addr),
             storage.write_data.eq(self.write.data),

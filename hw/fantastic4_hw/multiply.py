@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 from fantastic4.config import BASIS_COUNT, CoreConfig
 from fantastic4.layout import LAYER
 from fantastic4_hw.blockram import BlockRam
-from fantastic4_hw.devices import registered_product
+from fantastic4_hw.devices import operand_stages, registered_product
 from fantastic4_hw.memories import WritePort, WriteSignature
 from fantastic4_hw.shapes import row_layout, rows_shape
 
@@ -66,11 +66,13 @@ class Multiply(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """Return the gateware."""
         m = Module()
-        basis = self._basis(m)
+        # Operands wait for a register that may be the multiplier's own.
+        waits = 1 + operand_stages(platform)
+        basis = self._basis(m, waits)
         bias = self._bias(m)
 
         # Stages 1 and 2: operands wait for the basis; stage 3: products; 4 and 5: their sum.
-        sums = [self._delayed(m, self.rows.payload.sums[i], 2) for i in range(BASIS_COUNT)]
+        sums = [self._delayed(m, self.rows.payload.sums[i], waits) for i in range(BASIS_COUNT)]
         products = [
             registered_product(m, total, factor, platform)
             for total, factor in zip(sums, basis, strict=True)
@@ -89,20 +91,30 @@ class Multiply(wiring.Component):
         opening = self._delayed(m, row.open, 5)
         close = self._delayed(m, row.close, 5)
         engine = self._delayed(m, row.engine, 5)
+        z = Signal(signed(self.cfg.acc_width))
+        m.d.comb += z.eq(Mux(opening, bias, self._partial(m, engine, z, valid)) + total)
+        m.d.sync += [self.z.valid.eq(valid & close), self.z.payload.eq(z)]
+        return m
+
+    def _partial(self, m: Module, engine: Value, z: Signal, valid: Value) -> Value:
+        """Return the ``z`` that the engine had last; it gets another one where ``valid``."""
+        shape = signed(self.cfg.acc_width)
+        if self.cfg.engines == 1:
+            last = Signal(shape)
+            with m.If(valid):
+                m.d.sync += last.eq(z)
+            return last
         m.submodules.partial = partial = memory.Memory(
-            shape=signed(self.cfg.acc_width), depth=1 << rows_shape(self.cfg), init=[]
+            shape=shape, depth=1 << rows_shape(self.cfg), init=[]
         )
         write, read = partial.write_port(), partial.read_port(domain="comb")
-        z = Signal(signed(self.cfg.acc_width))
         m.d.comb += [
             read.addr.eq(engine),
-            z.eq(Mux(opening, bias, read.data) + total),
             write.addr.eq(engine),
             write.data.eq(z),
             write.en.eq(valid),
         ]
-        m.d.sync += [self.z.valid.eq(valid & close), self.z.payload.eq(z)]
-        return m
+        return read.data
 
     def _delayed(self, m: Module, value: Value, clocks: int) -> Value:
         """Return ``value`` of so many clocks ago."""
@@ -117,9 +129,9 @@ class Multiply(wiring.Component):
         row = self.rows.payload
         return self.begin | (self.rows.valid & row.final & row.close & row.ends)
 
-    def _basis(self, m: Module) -> list[Value]:
-        """Return the basis of the row that came two clocks ago."""
-        m.submodules.basis = storage = BlockRam(self.cfg.basis_depth, 64)
+    def _basis(self, m: Module, stages: int) -> list[Value]:
+        """Return the basis of the row that came ``stages`` clocks ago."""
+        m.submodules.basis = storage = BlockRam(self.cfg.basis_depth, 64, stages=stages)
         row = self.rows.payload
         at, base, per_row = Signal(20), Signal(20), Signal()
         with m.If(self._enters()):

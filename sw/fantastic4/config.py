@@ -77,6 +77,9 @@ class CoreConfig:
         Weight words come from streams outside the core instead of banks.
     max_layers : int
         Layers of a network.
+    shared_activations : bool
+        Inputs and hidden activations share a memory, for chips with few block RAMs: inputs wait
+        for a clock when a hidden activation is written.
 
     Raises
     ------
@@ -97,6 +100,7 @@ class CoreConfig:
     formats: tuple[str, ...] = ALL_FORMATS
     external_weights: bool = False
     max_layers: int = MAX_LAYERS
+    shared_activations: bool = False
 
     act_width: int = 8
     basis_width: int = 16
@@ -239,7 +243,23 @@ BASE = CoreConfig(
 
 FULL = replace(BASE, name="full", weight_depth=4096, formats=ALL_FORMATS)
 
-CONFIGS = {cfg.name: cfg for cfg in (TINY, SMALL, BASE, FULL)}
+KWS_UP5K = CoreConfig(
+    name="kws-up5k",
+    lanes=16,
+    engines=1,
+    weight_depth=16384,
+    row_depth=1024,
+    basis_depth=256,
+    input_chunks=31,
+    hidden_chunks=16,
+    input_width=1,
+    formats=("dense",),
+    max_layers=4,
+    shared_activations=True,
+)
+"""Keyword spotting 490-256-256-256-12 on an iCE40 UP5K: weights in its four SPRAM."""
+
+CONFIGS = {cfg.name: cfg for cfg in (TINY, SMALL, BASE, FULL, KWS_UP5K)}
 
 
 def find_config(name: str) -> CoreConfig:

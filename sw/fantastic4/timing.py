@@ -86,12 +86,13 @@ def timing(image: Image, cfg: CoreConfig) -> Timing:
     begin = max(first.done + 1, first.next_beat)
     following = _Walk(cfg, layers, first.taken + BEAT_TO_COMMAND - begin)
     transfers = -(-image.layers[0]["in_features"] // cfg.input_width)
+    held = sum(layer.rows for layer in layers[:-1]) if cfg.shared_activations else 0
     return Timing(
         cycles=first.done,
         following=following.done,
         beats=sum(layer.beats for layer in layers),
         stalls=first.stalls,
-        interval=max(following.done + 1, following.next_beat, transfers),
+        interval=max(following.done + 1, following.next_beat, transfers + held),
         latency=transfers + START + first.done + RETIRE_TO_RESULT,
         layer_beats=tuple(layer.beats for layer in layers),
     )

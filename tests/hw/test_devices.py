@@ -16,7 +16,11 @@ from fantastic4_hw.devices import FAMILIES, Family, masked_sum
 from fantastic4_hw.measure import engine_cells, find_yosys
 from fantastic4_hw.verilog import convert, write_verilog
 
-MODELS = {"ecp5": "+/ecp5/cells_sim.v", "xc7": "+/xilinx/cells_sim.v"}
+MODELS = {
+    "ecp5": "+/ecp5/cells_sim.v",
+    "ice40": "+/ice40/cells_sim.v",
+    "xc7": "+/xilinx/cells_sim.v",
+}
 
 
 @pytest.fixture

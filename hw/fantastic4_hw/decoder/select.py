@@ -32,7 +32,13 @@ def count_width(cfg: CoreConfig, kind: Format) -> int:
     """Return the bits that count the beats of a layer: a full bank has at most so many."""
     if cfg.external_weights or kind == Format.CSR:
         return BEATS_WIDTH
-    return (beats_a_word(kind, cfg.bank_lanes) * cfg.weight_depth).bit_length()
+    beats = 1 if kind == Format.DENSE else beats_a_word(kind, cfg.bank_lanes)
+    return (beats * cfg.weight_depth).bit_length()
+
+
+def beats_width(cfg: CoreConfig) -> int:
+    """Return the bits that count the beats of a layer, whatever its format."""
+    return max(count_width(cfg, kind) for kind in formats_of(cfg))
 
 
 class SelectDecoder(Decoder):
