@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Activation memory: two input slots and two hidden buffers, read a chunk a clock."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -76,14 +76,11 @@ class ActivationMemory(wiring.Component):
         m = Module()
         step = self.steps.payload
         found = []
-        for name, depth, write in (
-            ()
-            if self.cfg.shared_activations
-            else (
-                ("inputs", self.cfg.input_chunks, self.write_input),
-                ("hidden", self.cfg.hidden_chunks, self.write_hidden),
-            )
-        ):
+        separate = (
+            ("inputs", self.cfg.input_chunks, self.write_input),
+            ("hidden", self.cfg.hidden_chunks, self.write_hidden),
+        )
+        for name, depth, write in () if self.cfg.shared_activations else separate:
             # Slot 1 begins at the next power of two, so an address is two fields side by side.
             width = len(write.chunk)
             m.submodules[name] = storage = BlockRam(
@@ -114,15 +111,15 @@ class ActivationMemory(wiring.Component):
         ]
         return m
 
-    def _shared(self, m: Module) -> Signal:
+    def _shared(self, m: Module) -> Value:
         """Return what is read of the one memory for both."""
         step, writes = self.steps.payload, (self.write_input, self.write_hidden)
         width = max(len(write.chunk) for write in writes)
         m.submodules.storage = storage = BlockRam(4 << width, 8 * self.cfg.lanes, granularity=8)
         m.d.comb += storage.read_addr.eq(Cat(step.chunk[:width], step.slot, step.hidden))
         hidden = self.write_hidden.en.any()
-        for choose, write in zip((~hidden, hidden), writes, strict=True):
-            with m.If(choose):
+        for chosen, write in zip((~hidden, hidden), writes, strict=True):
+            with m.If(chosen):
                 chunk = Cat(write.chunk, Const(0, width - len(write.chunk)))
                 m.d.comb += [
                     storage.write_addr.eq(Cat(chunk, write.slot, hidden)),

@@ -8,16 +8,16 @@ from amaranth.hdl import Array, Cat, ClockSignal, Const, Instance, Module, Signa
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
+from fantastic4_hw import ice40
 from fantastic4_hw.devices import family_of
-from fantastic4_hw.spram import LoadedMemory
-
-DONT_CARE = {"no_rw_check": 1}
-"""Attribute of a memory of which no word is read in the clock in which it is written, or what is
-then read is not used. Without it synthesis adds a register and a multiplexer a bit where the block
-RAM of a family does not give the old word."""
 
 LUT_RAM_DEPTH = 32
 """Memories no deeper than this are left to synthesis, which puts them into LUTs."""
+
+DONT_CARE = {"no_rw_check": 1}
+"""Attribute of a memory that may give anything when a row is read and written in the same clock.
+Without it synthesis adds a register and a multiplexer a bit where a block RAM does not give the old
+row."""
 
 
 class BlockRam(wiring.Component):
@@ -38,7 +38,7 @@ class BlockRam(wiring.Component):
         1: data come in the clock behind the address; 2: through an output register, in the one
         behind that.
     loaded : bool
-        Nothing is read in a clock in which anything is written, so one port is enough.
+        No row is read in a clock in which any is written, so that one port is enough for both.
 
     Members
     -------
@@ -91,7 +91,11 @@ class BlockRam(wiring.Component):
         if family_of(platform) == "ecp5" and self.depth > LUT_RAM_DEPTH:
             return _Ecp5(self).build()
         m = Module()
-        found = self._loaded(m) if self.loaded else self._memory(m)
+        if family_of(platform) == "ice40" and self.loaded and self.depth >= ice40.LARGE:
+            writes = (self.write_addr, self.write_data, self.write_en)
+            found = ice40.spram(m, *writes, self.read_addr, self.fetch)
+        else:
+            found = self._inferred(m, platform)
         if self.stages == 1:
             m.d.comb += self.read_data.eq(found)
             return m
@@ -101,10 +105,13 @@ class BlockRam(wiring.Component):
         m.d.comb += self.read_data.eq(held)
         return m
 
-    def _memory(self, m: Module) -> Signal:
-        """Return what a memory of two ports gives in the clock behind the address."""
+    def _inferred(self, m: Module, platform: object) -> Value:
+        """Return the row read in the clock before, of a memory that is left to synthesis."""
+        attributes: dict[str, object] = dict(DONT_CARE)
+        if family_of(platform) == "ice40":
+            attributes["ram_style"] = "block"
         m.submodules.storage = storage = memory.Memory(
-            shape=self.width, depth=self.depth, init=[], attrs=DONT_CARE
+            shape=self.width, depth=self.depth, init=[], attrs=attributes
         )
         read = storage.read_port()
         whole = self.granularity == self.width
@@ -117,18 +124,6 @@ class BlockRam(wiring.Component):
             read.en.eq(self.fetch),
         ]
         return read.data
-
-    def _loaded(self, m: Module) -> Signal:
-        """Return what a memory of one port gives in the clock behind the address."""
-        m.submodules.storage = storage = LoadedMemory(self.width, self.depth)
-        m.d.comb += [
-            storage.write_addr.eq(self.write_addr),
-            storage.write_data.eq(self.write_data),
-            storage.write_en.eq(self.write_en.any()),
-            storage.addr.eq(self.read_addr),
-            storage.en.eq(self.fetch),
-        ]
-        return storage.data
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ class ByteCore(wiring.Component):
 
     A byte moves in a clock in which its ``valid`` and ``ready`` are set, at most every other clock;
     all outputs are registers, and inputs go to registers. An image comes as its bytes lie in the
-    file; of an input each byte is an activation. An image that ends within a word is refused. Of a
+    file, and one that ends within a word is refused; of an input each byte is an activation. Of a
     result each output is four bytes, the lowest first, two's complement; behind the last one come
     two bytes more, the index of the largest output.
 

@@ -9,7 +9,9 @@ the same: tests prove that.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from amaranth.hdl import Cat, Const, Instance, Module, Signal, Value
+from amaranth.hdl import Cat, ClockSignal, Const, Instance, Module, Signal, Value, signed
+
+from fantastic4_hw import ice40
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,43 @@ def masked_sum(
         left, right = (v & bit.replicate(len(v)) for v, bit in ((x, mask_x), (y, mask_y)))
         return left + right
     return cells(m, x, mask_x, y, mask_y)
+
+
+def operand_stages(platform: object) -> int:
+    """Return how many registers `registered_product` wants in front of it, 1 or 0."""
+    return 0 if family_of(platform) == "ice40" else 1
+
+
+def registered_product(m: Module, a: Value, b: Value, platform: object) -> Signal:
+    """Return ``a * b``, ``a`` unsigned, at most 512 * 255, ``b`` signed; both come of registers.
+
+    The product is that of the clock before, with `operand_stages` of 0 of the clock before that.
+
+    On ECP5 a MULT18X18D with its own output register, which synthesis leaves unused: a product and
+    the way out of the multiplier no longer share a clock. On iCE40 an SB_MAC16 with its registers.
+    """
+    product = Signal(signed(len(a) + len(b)))
+    if family_of(platform) == "ice40":
+        m.d.comb += product.eq(ice40.product(m, a, b))
+    elif family_of(platform) == "ecp5" and len(a) <= 17 and len(b) <= 18:
+        m.d.comb += product.eq(_mult18x18d(m, a, b))
+    else:
+        m.d.sync += product.eq(a.as_unsigned() * b.as_signed())
+    return product
+
+
+def _mult18x18d(m: Module, a: Value, b: Value) -> Value:
+    low, high = (Signal(signed(18), name=name) for name in ("factor_a", "factor_b"))
+    m.d.comb += [low.eq(a.as_unsigned()), high.eq(b.as_signed())]
+    product = Signal(signed(36))
+    ports: dict[str, object] = {f"i_A{bit}": low[bit] for bit in range(18)}
+    ports |= {f"i_B{bit}": high[bit] for bit in range(18)}
+    ports |= {f"i_C{bit}": Const(0, 1) for bit in range(18)}
+    ports |= {f"o_P{bit}": product[bit] for bit in range(36)}
+    ports |= {f"i_{pin}": Const(1, 1) for pin in ("SIGNEDA", "SIGNEDB", "CE0")}
+    ports |= {f"i_{pin}": Const(0, 1) for pin in ("SOURCEA", "SOURCEB", "RST0")}
+    m.submodules += Instance("MULT18X18D", p_REG_OUTPUT_CLK="CLK0", i_CLK0=ClockSignal(), **ports)
+    return product
 
 
 def _ecp5(m: Module, x: Value, mask_x: Value, y: Value, mask_y: Value) -> Value:
@@ -96,39 +135,9 @@ def _xc7(m: Module, x: Value, mask_x: Value, y: Value, mask_y: Value) -> Value:
     return Cat(total, carries[-1])
 
 
-def _ice40(m: Module, x: Value, mask_x: Value, y: Value, mask_y: Value) -> Value:
-    """A LUT for the second mask and a LUT with its carry for the sum, a bit.
-
-    The carry is that of ``x + (y & n)``, and the LUT leaves both out where ``m`` is 0.
-    """
-    table = 0
-    for index in range(16):
-        mask, left, right, carry = (index >> pin & 1 for pin in range(4))
-        table |= (right ^ (mask & (left ^ carry))) << index
-    total = Signal(len(x) + 1)
-    masked = Signal(len(y), name="masked")
-    m.d.comb += masked.eq(y & mask_y.replicate(len(y)))
-    carry: Value = Const(0, 1)
-    for bit in range(len(x)):
-        m.submodules += Instance(
-            "SB_LUT4",
-            p_LUT_INIT=Const(table, 16),
-            i_I0=mask_x,
-            i_I1=x[bit],
-            i_I2=masked[bit],
-            i_I3=carry,
-            o_O=total[bit],
-        )
-        above = Signal()
-        m.submodules += Instance("SB_CARRY", i_I0=x[bit], i_I1=masked[bit], i_CI=carry, o_CO=above)
-        carry = above
-    m.d.comb += total[-1].eq(carry & mask_x)
-    return total
-
-
 FAMILIES: dict[str, Callable[[Module, Value, Value, Value, Value], Value]] = {
     "ecp5": _ecp5,
-    "ice40": _ice40,
+    "ice40": ice40.masked_sum,
     "xc7": _xc7,
 }
 """What makes the first level of an adder tree, by family."""

@@ -8,8 +8,8 @@ from amaranth.lib.wiring import In, Out
 from fantastic4.config import BASIS_COUNT, CoreConfig
 from fantastic4.layout import LAYER
 from fantastic4_hw.blockram import BlockRam
+from fantastic4_hw.devices import operand_stages, registered_product
 from fantastic4_hw.memories import WritePort, WriteSignature
-from fantastic4_hw.multiplier import Multiplier
 from fantastic4_hw.shapes import row_layout, rows_shape
 
 
@@ -66,18 +66,17 @@ class Multiply(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """Return the gateware."""
         m = Module()
-        basis = self._basis(m)
+        # Operands wait for a register that may be the multiplier's own.
+        waits = 1 + operand_stages(platform)
+        basis = self._basis(m, waits)
         bias = self._bias(m)
 
-        # Stage 1: sums wait for the basis; 2 and 3: operands and products; 4 and 5: their sum.
-        products = []
-        for i in range(BASIS_COUNT):
-            m.submodules[f"multiplier_{i}"] = multiplier = Multiplier(self.cfg)
-            m.d.comb += [
-                multiplier.total.eq(self._delayed(m, self.rows.payload.sums[i], 1)),
-                multiplier.coefficient.eq(basis[i]),
-            ]
-            products.append(multiplier.product)
+        # Stages 1 and 2: operands wait for the basis; stage 3: products; 4 and 5: their sum.
+        sums = [self._delayed(m, self.rows.payload.sums[i], waits) for i in range(BASIS_COUNT)]
+        products = [
+            registered_product(m, total, factor, platform)
+            for total, factor in zip(sums, basis, strict=True)
+        ]
         pairs = [Signal(signed(len(products[0]) + 1), name=f"pair_{i}") for i in range(2)]
         total = Signal(signed(len(products[0]) + 2))
         m.d.sync += [
@@ -130,9 +129,9 @@ class Multiply(wiring.Component):
         row = self.rows.payload
         return self.begin | (self.rows.valid & row.final & row.close & row.ends)
 
-    def _basis(self, m: Module) -> list[Value]:
-        """Return the basis of the row that came in the clock before."""
-        m.submodules.basis = storage = BlockRam(self.cfg.basis_depth, 64, stages=1)
+    def _basis(self, m: Module, stages: int) -> list[Value]:
+        """Return the basis of the row that came ``stages`` clocks ago."""
+        m.submodules.basis = storage = BlockRam(self.cfg.basis_depth, 64, stages=stages)
         row = self.rows.payload
         at, base, per_row = Signal(20), Signal(20), Signal()
         with m.If(self._enters()):

@@ -2,15 +2,14 @@
 """The layer table: of each record only the bits that a core of this geometry can use."""
 
 from amaranth.hdl import Cat, Const, Module, Signal, Value
-from amaranth.lib import data, memory, wiring
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from fantastic4.config import CoreConfig
 from fantastic4.layout import LAYER, Format
 from fantastic4.selection import formats_of
-from fantastic4_hw.blockram import DONT_CARE
+from fantastic4_hw.blockram import BlockRam
 from fantastic4_hw.decoder.select import beats_width, palette_formats
-from fantastic4_hw.devices import family_of
 from fantastic4_hw.memories import WritePort, WriteSignature
 from fantastic4_hw.shapes import LAYER_LAYOUT, chunk_address_width
 
@@ -89,28 +88,22 @@ class LayerTable(wiring.Component):
         """Return the gateware."""
         m = Module()
         kept = widths(self.cfg)
-        # Families without LUT RAM would make flip-flops of so few words.
-        attributes = DONT_CARE | ({"ram_style": "block"} if family_of(platform) == "ice40" else {})
         written = data.View(LAYER_LAYOUT, self.write.data)
         for name, fields, index, record in (
             ("walk", WALK, self.walk_index, self.walk_record),
             ("feed", FEED, self.feed_index, self.feed_record),
         ):
             parts: list[Value] = [written[field][: kept[field]] for field in fields]
-            storage = memory.Memory(
-                shape=len(Cat(parts)), depth=self.cfg.max_layers, init=[], attrs=attributes
-            )
-            m.submodules[name] = storage
-            port, read = storage.write_port(), storage.read_port()
+            m.submodules[name] = storage = BlockRam(self.cfg.max_layers, len(Cat(parts)), stages=1)
             m.d.comb += [
-                port.addr.eq(self.write.addr),
-                port.data.eq(Cat(parts)),
-                port.en.eq(self.write.en),
-                read.addr.eq(index),
+                storage.write_addr.eq(self.write.addr),
+                storage.write_data.eq(Cat(parts)),
+                storage.write_en.eq(self.write.en),
+                storage.read_addr.eq(index),
             ]
             at = 0
             for field in fields:
-                m.d.comb += record[field].eq(read.data[at : at + kept[field]])
+                m.d.comb += record[field].eq(storage.read_data[at : at + kept[field]])
                 at += kept[field]
         if not kept["format"]:
             m.d.comb += self.feed_record.format.eq(Const(formats_of(self.cfg)[0]))
