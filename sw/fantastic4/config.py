@@ -256,7 +256,11 @@ BASE = CoreConfig(
 
 FULL = replace(BASE, name="full", weight_depth=4096, formats=ALL_FORMATS)
 
-CONFIGS = {cfg.name: cfg for cfg in (TINY, SMALL, BASE, FULL)}
+FEW = replace(BASE, name="few", name_width=2)
+
+TERNARY = replace(BASE, name="ternary", formats=("ternary", "bitmask"), masks=2, name_width=1)
+
+CONFIGS = {cfg.name: cfg for cfg in (TINY, SMALL, BASE, FULL, FEW, TERNARY)}
 
 
 def find_config(name: str) -> CoreConfig:
