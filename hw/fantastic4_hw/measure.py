@@ -60,12 +60,18 @@ def synthesise(component: wiring.Component, target: str, family: str | None = No
     return Cells(**{field.name: kinds.count(cells, field.name) for field in fields(Cells)})
 
 
-def engine_cells(lanes: int, target: str, family: str | None = None) -> Cells:
-    """Return what one engine costs: four trees and accumulators, without decoders."""
-    return synthesise(Engine(replace(BASE, name="measured", lanes=lanes)), target, family)
+def engine_cells(lanes: int, target: str, family: str | None = None, masks: int = 4) -> Cells:
+    """Return what one engine costs: a tree and an accumulator a mask, without decoders."""
+    cfg = replace(BASE, name="measured", lanes=lanes)
+    if masks < cfg.masks:
+        cfg = replace(cfg, masks=masks, name_width=1)
+    return synthesise(Engine(cfg), target, family)
 
 
-def decoder_cells(name: str, lanes: int, target: str) -> Cells:
-    """Return what the decoders of one engine of ``lanes`` lanes cost, for one format."""
-    cfg = replace(BASE, name="measured", lanes=lanes, engines=1, input_width=1, formats=(name,))
+def decoder_cells(name: str, lanes: int, target: str, name_width: int = 4) -> Cells:
+    """Return what the decoders of one engine of ``lanes`` lanes cost, for one format, or several
+    with a plus between them, and names of at most ``name_width`` bits.
+    """
+    cfg = replace(BASE, name="measured", lanes=lanes, engines=1, input_width=1)
+    cfg = replace(cfg, formats=tuple(name.split("+")), name_width=name_width)
     return synthesise(EngineFeed(cfg), target)

@@ -3,6 +3,9 @@
 
 from amaranth.hdl import Cat, Const, Instance, Module, Mux, Signal, Value
 
+PAIR = 0xCACA
+"""Table of a LUT4: B where C is set, otherwise A."""
+
 
 def of_four(m: Module, select: Value, values: list[Value], platform: object) -> Value:
     """Return the one of four ``values``, all of one width, that the two bits of ``select`` name.
@@ -22,7 +25,7 @@ def _bit(m: Module, select: Value, values: list[Value]) -> Signal:
     for half in range(2):
         m.submodules += Instance(
             "LUT4",
-            p_INIT=Const(0xCACA, 16),  # C ? B : A
+            p_INIT=Const(PAIR, 16),
             i_A=values[2 * half],
             i_B=values[2 * half + 1],
             i_C=select[0],

@@ -285,7 +285,11 @@ KWS_UP5K = CoreConfig(
 )
 """Keyword spotting 490-256-256-256-12 on an iCE40 UP5K: weights in its four SPRAM."""
 
-CONFIGS = {cfg.name: cfg for cfg in (TINY, SMALL, BASE, FULL, KWS_UP5K)}
+FEW = replace(BASE, name="few", name_width=2)
+
+TERNARY = replace(BASE, name="ternary", formats=("ternary", "bitmask"), masks=2, name_width=1)
+
+CONFIGS = {cfg.name: cfg for cfg in (TINY, SMALL, BASE, FULL, FEW, TERNARY, KWS_UP5K)}
 
 
 def find_config(name: str) -> CoreConfig:

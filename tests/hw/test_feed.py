@@ -13,6 +13,7 @@ from fantastic4.formats import FORMATS
 from fantastic4.layout import LAYER, Format
 from fantastic4.pace import BEAT_TO_COMMAND
 from fantastic4_hw.decoder.select import PALETTE_FORMATS
+from fantastic4_hw.decoder.signature import near_bits
 from fantastic4_hw.feed import EngineFeed, LayerFeed
 from fantastic4_sim.bench import simulate
 from fantastic4_sim.decoding import command_of
@@ -239,7 +240,7 @@ def test_layer_feed_alone(rng, geometry):
     """Order, palette, ``open`` and ``first_layer``, for any number of layers."""
     cfg = geometry(8, 1)
     for number in (1, 2, 5, 16):
-        layers = some_layers(rng, cfg, number, longest=6)
+        layers = some_layers(rng, cfg, number, longest=[6, 80][number == 5])
         dut = LayerFeed(cfg)
         given, palettes = [], []
 
@@ -263,12 +264,18 @@ def test_layer_feed_alone(rng, geometry):
                 assert bool(entry.write) == (has_palette and after < 16)
                 if entry.write:
                     palettes[-1].append((entry.index, entry.code))
+                held = plain(found)
+                near = held.pop("near")
+                if left:
+                    blocks = layer.kind in (Format.DENSE, Format.BITMASK, Format.BITMASK2)
+                    few = blocks and left < 1 << near_bits(layer.kind, cfg.bank_lanes)
+                    assert near == few, f"{left} beats of {layer.kind.name} are left"
                 left -= taken
                 after += 1
                 if command is not None and left:
-                    assert plain(found) == command, "the command holds still"
+                    assert held == command, "the command holds still"
                 if give:
-                    command = plain(found)
+                    command = held
                     given.append((command, first))
                     palettes.append([])
                     left, after = command["beats"], 0
@@ -276,7 +283,8 @@ def test_layer_feed_alone(rng, geometry):
         simulate(dut, [drive])
         for at, ((command, first), palette) in enumerate(zip(given, palettes, strict=True)):
             layer = layers[at % number]
-            assert command == command_of(layer.params, layer.count, layer.kind, cfg.bank_lanes)
+            wanted = command_of(layer.params, layer.count, layer.kind, cfg.bank_lanes)
+            assert command | {"near": wanted["near"]} == wanted
             assert first == (at % number == 0)
             whole = list(enumerate(layer.params.palette))
             last = at == len(given) - 1
