@@ -124,8 +124,10 @@ class MaskedDecoder(Decoder):
         masks = self.masks(m, platform, next_mask, takes_mask & self.i.valid, running)
         half = lanes // 2
         lower = ones(m, masks.mask[:half]) if half else Const(0, 1)
-        total = lower + ones(m, masks.mask[half:])
+        upper = ones(m, masks.mask[half:])
+        total: Value = Const(0)
         if self.ahead:
+            total = lower + upper
             masks, lower, total = self._ahead(m, masks, lower, total, step, next_mask)
         else:
             m.d.comb += next_mask.eq(step)
@@ -138,7 +140,7 @@ class MaskedDecoder(Decoder):
         needs_unit = Signal()
         m.d.comb += [
             middle.eq(used + lower),
-            after.eq(used + total),
+            after.eq(used + total if self.ahead else middle + upper),
             needs_unit.eq(after[bits]),
         ]
         m.submodules.names = names = NameUnits(lanes, self.name_width)
@@ -234,7 +236,7 @@ class MaskedDecoder(Decoder):
         with m.If(free):
             m.d.sync += [ahead.eq(masks.valid), mask.eq(masks.mask)]
             m.d.sync += [count.eq(x) for count, x in zip(counts, (lower, total), strict=True)]
-        return Masks(mask, ahead, masks.wanted, masks.counted), *counts
+        return Masks(mask, ahead, masks.wanted, masks.counted), counts[0], counts[1]
 
     def _word(self, m: Module, room: Value, dense: Value) -> Signal:
         """Return a register with the dense word that came last, 0 in other layers."""
