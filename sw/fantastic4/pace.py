@@ -105,7 +105,7 @@ def first_beat(kind: Format, cfg: CoreConfig) -> int:
         Format.DENSE: joined if joins(cfg) else 1,
         Format.TERNARY: 6,
         Format.TERNARY5: 4,
-        Format.BITMASK: levels + (18 if palette else 4),
+        Format.BITMASK: levels + (18 if palette else 5),
         Format.BITMASK2: levels + (18 if palette else 5),
     }[kind]
 

@@ -37,7 +37,9 @@ def test_names_that_stand_for_masks(check, rng, width, kind):
     )
 
 
-@pytest.mark.parametrize("kind", [*Format, None], ids=lambda kind: kind.name if kind else "any")
+@pytest.mark.parametrize(
+    "kind", [*Format, None], ids=lambda kind: "any" if kind is None else kind.name
+)
 def test_two_masks(check, rng, kind):
     """Every format; codes of the network may be any, as long as a layer has two values."""
     network = few_values(rng, (2, 1))

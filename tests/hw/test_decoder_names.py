@@ -12,6 +12,7 @@ from fantastic4.formats.names import choose_masks
 from fantastic4.formats.params import Params
 from fantastic4.layout import Format
 from fantastic4.pace import first_beat
+from fantastic4_hw.decoder.masked import MaskedDecoder
 from fantastic4_hw.decoder.select import DECODERS
 from fantastic4_sim.decoding import Gaps, run_layers
 
@@ -22,7 +23,9 @@ GAPS = [Gaps(), Gaps(0.5), Gaps(0, 0.5), Gaps(0.3, 0.3, 0.9)]
 
 
 def decoder(kind, lanes, name_width, dense=True):
-    return DECODERS[kind](lanes, name_width=name_width, dense=dense)
+    kind_of = DECODERS[kind]
+    assert issubclass(kind_of, MaskedDecoder)
+    return kind_of(lanes, name_width=name_width, dense=dense)
 
 
 def layers_of(rng, kind, lanes, name_width, shapes):

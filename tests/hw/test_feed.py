@@ -239,8 +239,12 @@ def test_layers_of_one_beat(rng, geometry):
 def test_layer_feed_alone(rng, geometry):
     """Order, palette, ``open`` and ``first_layer``, for any number of layers."""
     cfg = geometry(8, 1)
-    for number in (1, 2, 5, 16):
-        layers = some_layers(rng, cfg, number, longest=[6, 80][number == 5])
+    blocked = (Format.DENSE, Format.BITMASK, Format.BITMASK2)
+    edges = [(kind, (1 << near_bits(kind, 8)) + n) for kind in blocked for n in (-1, 0, 1)]
+    for number in (1, 2, 5, 16, len(edges)):
+        layers = some_layers(rng, cfg, number, longest=6)
+        if number == len(edges):
+            layers = [Layer(rng, cfg, kind, count) for kind, count in edges]
         dut = LayerFeed(cfg)
         given, palettes = [], []
 
@@ -267,8 +271,9 @@ def test_layer_feed_alone(rng, geometry):
                 held = plain(found)
                 near = held.pop("near")
                 if left:
-                    blocks = layer.kind in (Format.DENSE, Format.BITMASK, Format.BITMASK2)
-                    few = blocks and left < 1 << near_bits(layer.kind, cfg.bank_lanes)
+                    few = layer.kind in blocked and left < 1 << near_bits(
+                        layer.kind, cfg.bank_lanes
+                    )
                     assert near == few, f"{left} beats of {layer.kind.name} are left"
                 left -= taken
                 after += 1

@@ -101,7 +101,7 @@ def test_first_beats():
 
 @pytest.mark.parametrize(
     ("name_width", "masked", "dense"),
-    [(4, [19, 19, 20, 21], [3, 3, 4, 4]), (2, [5, 5, 6, 7], [3] * 4), (1, [5, 5, 6, 7], [3] * 4)],
+    [(4, [19, 19, 20, 21], [3, 3, 4, 4]), (2, [6, 6, 7, 8], [3] * 4), (1, [6, 6, 7, 8], [3] * 4)],
 )
 def test_first_beats_of_masks(name_width, masked, dense):
     """And of dense layers, beside masks and alone."""

@@ -17,6 +17,11 @@ class BitmaskDecoder(MaskedDecoder):
     each took a name word.
     """
 
+    @property
+    def ahead(self) -> bool:
+        """See `MaskedDecoder`."""
+        return self.name_width <= 2
+
     def masks(
         self, m: Module, platform: object, step: Value, takes: Value, running: Value
     ) -> Masks:
@@ -32,8 +37,8 @@ class BitmaskDecoder(MaskedDecoder):
         m.d.comb += [
             begins.eq(phase == 0),
             valid.eq(full | ~begins),
-            have_next.eq(full & ~begins),
-            ends.eq(~running & ~have_next & (phase == command.last[:2])),
+            have_next.eq(full if self.ahead else full & ~begins),
+            ends.eq(~running & (begins | ~full) & (phase == command.last[:2])),
         ]
         with m.If(step):
             m.d.sync += phase.eq(Mux(ends, 0, phase + 1))

@@ -81,9 +81,19 @@ class MaskedDecoder(Decoder):
     """Words of masks that the first beat may need."""
 
     @property
+    def ahead(self) -> bool:
+        """Masks are counted a beat before they are used, which makes the clock faster.
+
+        Narrow names leave a beat without a name word early enough for it.
+        """
+        return False
+
+    @property
     def command_to_beat(self) -> int:
         """Clocks from taking a command to offering its first beat: a palette takes 16."""
-        return levels(self.lanes) + (18 if self.name_width > 2 else 3 + self.first_words)
+        return levels(self.lanes) + (
+            18 if self.name_width > 2 else 3 + self.first_words + self.ahead
+        )
 
     @property
     def dense_to_beat(self) -> int:
@@ -110,7 +120,17 @@ class MaskedDecoder(Decoder):
         bits = (lanes - 1).bit_length()
         load, step, takes_mask = Signal(), Signal(), Signal()
         running = Signal()
-        masks = self.masks(m, platform, step, takes_mask & self.i.valid, running)
+        next_mask = Signal()
+        masks = self.masks(m, platform, next_mask, takes_mask & self.i.valid, running)
+        half = lanes // 2
+        lower = ones(m, masks.mask[:half]) if half else Const(0, 1)
+        upper = ones(m, masks.mask[half:])
+        total: Value = Const(0)
+        if self.ahead:
+            total = lower + upper
+            masks, lower, total = self._ahead(m, masks, lower, total, step, next_mask)
+        else:
+            m.d.comb += next_mask.eq(step)
 
         # Names: how many this beat uses, and whether that begins another unit.
         # ``used`` counts the slots used so far less one, so a carry says that they ran out.
@@ -118,11 +138,9 @@ class MaskedDecoder(Decoder):
         middle = Signal(bits + 1)
         after = Signal(bits + 1)
         needs_unit = Signal()
-        half = lanes // 2
-        upper = ones(m, masks.mask[half:])
         m.d.comb += [
-            middle.eq(used + (ones(m, masks.mask[:half]) if half else 0)),
-            after.eq(middle + upper),
+            middle.eq(used + lower),
+            after.eq(used + total if self.ahead else middle + upper),
             needs_unit.eq(after[bits]),
         ]
         m.submodules.names = names = NameUnits(lanes, self.name_width)
@@ -203,6 +221,22 @@ class MaskedDecoder(Decoder):
         else:
             self._spread_names(m, first, room, dense)
         return ResetInserter(self.start)(m)
+
+    def _ahead(
+        self, m: Module, masks: Masks, lower: Value, total: Value, step: Value, taken: Signal
+    ) -> tuple[Masks, Value, Value]:
+        """Return the masks and what is counted of them a beat later, out of registers."""
+        ahead = Signal()
+        mask = Signal.like(masks.mask, name="mask", reset_less=True)
+        counts = [
+            Signal.like(x, name=n, reset_less=True) for x, n in ((lower, "lower"), (total, "total"))
+        ]
+        free = ~ahead | step
+        m.d.comb += taken.eq(masks.valid & free)
+        with m.If(free):
+            m.d.sync += [ahead.eq(masks.valid), mask.eq(masks.mask)]
+            m.d.sync += [count.eq(x) for count, x in zip(counts, (lower, total), strict=True)]
+        return Masks(mask, ahead, masks.wanted, masks.counted), counts[0], counts[1]
 
     def _word(self, m: Module, room: Value, dense: Value) -> Signal:
         """Return a register with the dense word that came last, 0 in other layers."""
