@@ -141,7 +141,9 @@ def test_record_of_a_routed_design(tmp_path, no_tools):
     assert path["ns"] == pytest.approx(path["logic_ns"] + path["routing_ns"], abs=0.002)
     assert path["parts"][0]["component"] == path["source"]
     assert path["parts"][-1]["component"] == path["sink"]
-    assert {part["component"] for part in path["parts"]} <= {"first", "second", "top", "ports"}
+    # The multiplier has no register: nothing is slower.
+    assert [part["component"] for part in path["parts"]][-1] == "top"
+    assert path["source"] in ("first", "second")
     assert record.tools.keys() == {"yosys", "nextpnr-ecp5"}
     assert Record.from_json(json.loads(json.dumps(record.as_json()))) == record
 
@@ -198,6 +200,7 @@ def test_other_chips(target, tool, luts, tmp_path):
     assert (record.ffs, record.multipliers) == (33, 1)
     assert record.utilisation["luts"] == {"used": record.luts, "available": luts}
     assert record.utilisation["multipliers"]["used"] == 1
+    assert record.utilisation.get("ffs", {"used": 33})["used"] == 33
     # Two chains of 12 bits, 8 gates between them, and what a chain takes at its ends.
     assert 32 <= record.luts <= 32 + 12
     assert record.fmax_mhz is not None
