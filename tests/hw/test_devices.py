@@ -13,6 +13,8 @@ from fantastic4.config import TINY
 from fantastic4.errors import FantasticError
 from fantastic4_hw import devices
 from fantastic4_hw.devices import FAMILIES, Family, masked_sum
+from fantastic4_hw.flow.flow import synthesise
+from fantastic4_hw.flow.tools import has_tool
 from fantastic4_hw.measure import engine_cells, find_yosys
 from fantastic4_hw.verilog import convert, write_verilog
 
@@ -51,8 +53,11 @@ class Pair(wiring.Component):
         return m
 
 
-def proved(yosys: str, folder: Path, width: int, family: str) -> bool:
-    """Return whether the family's cells equal plain logic for all inputs."""
+def proved(yosys: str, folder: Path, width: int, family: str, carry: int = 0) -> bool:
+    """Return whether the family's cells equal plain logic for all inputs.
+
+    ``carry`` is what enters the first carry cell, where a constant does.
+    """
     text = f"""
         module both(input [{width - 1}:0] x, y, input mask_x, mask_y, output [{width}:0] a, b);
           generic one (.x(x), .mask_x(mask_x), .y(y), .mask_y(mask_y), .total(a));
@@ -60,7 +65,7 @@ def proved(yosys: str, folder: Path, width: int, family: str) -> bool:
         endmodule
     """
     for name in ("generic", family):
-        text += convert(Pair(width), name, name)
+        text += convert(Pair(width), name, name).replace(".CIN(1'h0)", f".CIN(1'h{carry})")
     (folder / "pair.v").write_text(text)
     script = f"""
         read_verilog pair.v
@@ -91,6 +96,23 @@ def test_the_proof_finds_a_wrong_cell(yosys, tmp_path, family, monkeypatch):
     wrong = {family: lambda m, x, mask_x, y, mask_y: right(m, x, x[0], y, mask_y)}
     monkeypatch.setattr(devices, "FAMILIES", wrong)
     assert not proved(yosys, tmp_path, 8, family)
+
+
+@pytest.mark.synth
+def test_a_carry_into_the_cells_does_nothing(yosys, tmp_path):
+    """So that it can stay unconnected, which saves the cell that would bring it in."""
+    assert ".CIN(1'h0)" in convert(Pair(8), "ecp5", "ecp5")
+    assert proved(yosys, tmp_path, 8, "ecp5", carry=1)
+
+
+@pytest.mark.synth
+@pytest.mark.usefixtures("yosys")
+@pytest.mark.parametrize(("width", "luts"), [(8, 10), (5, 8)])
+def test_no_carry_is_led_in_or_out(width, luts, tmp_path):
+    """A bit a LUT, the carry of 0, the bit of the carry, made even; and one for a constant."""
+    if not has_tool("nextpnr-ecp5"):
+        pytest.skip("no nextpnr-ecp5 here")
+    assert synthesise(Pair(width), "ecp5-25k", route=False, cache=tmp_path).luts == luts + 1
 
 
 @pytest.mark.slow

@@ -2,6 +2,8 @@
 """The flow on a design of a few gates, with the real tools: what it counts, keeps and refuses."""
 
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -105,6 +107,7 @@ def test_record_of_a_routed_design(tmp_path, no_tools):
         lanes=2,
         seeds=(5, 7),
         mhz=80,
+        jobs=2,
         cache=tmp_path,
         progress=lambda *said: told.append(said),
     )
@@ -138,14 +141,16 @@ def test_record_of_a_routed_design(tmp_path, no_tools):
     assert path["ns"] == pytest.approx(path["logic_ns"] + path["routing_ns"], abs=0.002)
     assert path["parts"][0]["component"] == path["source"]
     assert path["parts"][-1]["component"] == path["sink"]
-    assert {part["component"] for part in path["parts"]} <= {"first", "second", "top", "ports"}
+    # The multiplier has no register: nothing is slower.
+    assert [part["component"] for part in path["parts"]][-1] == "top"
+    assert path["source"] in ("first", "second")
     assert record.tools.keys() == {"yosys", "nextpnr-ecp5"}
     assert Record.from_json(json.loads(json.dumps(record.as_json()))) == record
 
-    assert [x for x in told if x[1] == "done"] == [
-        ("synthesis", "done"),
+    assert sorted(x for x in told if x[1] == "done") == [
         ("seed 5", "done"),
         ("seed 7", "done"),
+        ("synthesis", "done"),
     ]
     phases = [stage.partition(",")[0] for job, stage in told if job == "seed 5"]
     assert [x for x in dict.fromkeys(phases) if x != "refining"] == [
@@ -195,6 +200,7 @@ def test_other_chips(target, tool, luts, tmp_path):
     assert (record.ffs, record.multipliers) == (33, 1)
     assert record.utilisation["luts"] == {"used": record.luts, "available": luts}
     assert record.utilisation["multipliers"]["used"] == 1
+    assert record.utilisation.get("ffs", {"used": 33})["used"] == 33
     # Two chains of 12 bits, 8 gates between them, and what a chain takes at its ends.
     assert 32 <= record.luts <= 32 + 12
     assert record.fmax_mhz is not None
@@ -277,6 +283,19 @@ def test_native_tools_go_first(monkeypatch, tmp_path):
     finally:
         tools.find_tool.cache_clear()
         tools.version_of.cache_clear()
+
+
+def test_tools_of_other_threads_can_be_stopped(tmp_path):
+    begin = time.monotonic()
+    with ThreadPoolExecutor() as pool:
+        sleeping = pool.submit(tools.run_tool, "sleep", ["60"], tmp_path, "sleeping")
+        while not tools._running and not sleeping.done():
+            time.sleep(0.01)
+        tools.stop_tools()
+        with pytest.raises(FantasticError, match="sleeping failed"):
+            sleeping.result(timeout=30)
+    assert time.monotonic() - begin < 30
+    assert not tools._running
 
 
 def test_unknown_targets_are_named():

@@ -3,13 +3,15 @@
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from fantastic4.errors import FantasticError
 from fantastic4_hw.flow.budget import BUDGET, Promise, broken, promise_for, read_budget
 from fantastic4_hw.flow.cache import Cache, key_of
-from fantastic4_hw.flow.nextpnr import clock_constraint, fmax_in, pin_constraint
+from fantastic4_hw.flow.flow import over_use
+from fantastic4_hw.flow.nextpnr import clock_constraint, critical_path, fmax_in, pin_constraint
 from fantastic4_hw.flow.record import Asic, Fmax, Record
 from fantastic4_hw.flow.targets import TARGETS
 
@@ -137,10 +139,59 @@ def test_constraints_are_those_the_flow_uses():
 def test_a_clock_that_was_not_taken_is_an_error():
     report = {"fmax": {"clk": {"achieved": 131.254, "constraint": 100.0}}}
     assert fmax_in(report, 100.0) == 131.25
+    slower = {"fmax": report["fmax"] | {"other": {"achieved": 99.5, "constraint": 100.0}}}
+    assert fmax_in(slower, 100.0) == 99.5
     with pytest.raises(FantasticError, match="did not take the clock of 120 MHz"):
         fmax_in(report, 120.0)
     with pytest.raises(FantasticError, match="no path between flip-flops"):
         fmax_in({"fmax": {}}, 100.0)
+
+
+def test_the_slowest_path_is_one_between_flip_flops():
+    """Not from a pin; shown by component, the innermost one that is known."""
+
+    def step(kind: str, delay: float, cell: str) -> dict[str, Any]:
+        return {"type": kind, "delay": delay, "from": {"cell": "feed_1"}, "to": {"cell": cell}}
+
+    clock = "posedge clk"
+    inside = [
+        step("clk-to-q", 0.5, "feed_1"),
+        step("routing", 1.25, "dut.core.array.x_LUT4"),
+        step("logic", 0.25, "dut.core.array.x_LUT4"),
+        step("routing", 2.0, "dut.core.array.engine_0.sum_1_FF"),
+        step("setup", 0.0, "dut.core.array.engine_0.sum_1_FF"),
+    ]
+    report = {
+        "critical_paths": [
+            {"from": "<async>", "to": clock, "path": [step("routing", 9.0, "dut.y")]},
+            {"from": clock, "to": clock, "path": inside[:1]},
+            {"from": clock, "to": clock, "path": inside},
+            {"from": clock, "to": "<async>", "path": [step("routing", 9.0, "so")]},
+        ]
+    }
+    known = frozenset({"core", "core.array", "core.array.engine_0", "core.array.engine_1"})
+    assert critical_path(report, known) == {
+        "ns": 4.0,
+        "logic_ns": 0.75,
+        "routing_ns": 3.25,
+        "source": "ports",
+        "sink": "core.array.engine_0",
+        "parts": [
+            {"component": "ports", "logic_ns": 0.5, "routing_ns": 0.0},
+            {"component": "core.array", "logic_ns": 0.25, "routing_ns": 1.25},
+            {"component": "core.array.engine_0", "logic_ns": 0.0, "routing_ns": 2.0},
+        ],
+    }
+
+
+def test_a_full_chip_is_not_too_small():
+    full = {"used": 3, "available": 3}
+    assert over_use({"luts": full}) == ""
+    short = {
+        "ffs": {"used": 1004, "available": 1000},
+        "block_rams": full | {"used": 4},
+    }
+    assert over_use({"luts": full} | short) == "ffs 1,004 of 1,000, block_rams 4 of 3"
 
 
 def test_the_cache_keeps_by_content(tmp_path):

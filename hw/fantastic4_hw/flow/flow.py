@@ -25,7 +25,7 @@ from fantastic4_hw.flow.nextpnr import (
 )
 from fantastic4_hw.flow.record import Fmax, Record
 from fantastic4_hw.flow.targets import Target, find_target
-from fantastic4_hw.flow.tools import has_tool, version_of
+from fantastic4_hw.flow.tools import has_tool, stop_tools, version_of
 from fantastic4_hw.flow.yosys import (
     MODULE,
     frame_script,
@@ -235,6 +235,7 @@ def _routes(
             return dict(zip(seeds, pool.map(one, seeds), strict=True))
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
+            stop_tools()
             raise
 
 

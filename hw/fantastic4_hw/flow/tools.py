@@ -23,6 +23,15 @@ libyosys.run_pass(f"script {sys.argv[1]}", libyosys.Design())
 """
 
 
+_running: set[subprocess.Popen[str]] = set()
+
+
+def stop_tools() -> None:
+    """Stop what ``run_tool`` runs in other threads; it fails there."""
+    for process in list(_running):
+        process.kill()
+
+
 @cache
 def find_tool(name: str) -> str:
     """Return the program ``name``: a native one on the path, else its WebAssembly build.
@@ -116,6 +125,7 @@ def run_tool(
         errors="replace",
     )
     assert process.stdout is not None
+    _running.add(process)
     try:
         for text in process.stdout:
             last.append(text)
@@ -128,6 +138,7 @@ def run_tool(
         process.kill()
         process.stdout.close()
         process.wait()
+        _running.discard(process)
     if code:
         said = [text.strip() for text in last if text.strip()]
         raise FantasticError(f"{what} failed: {(errors or said or [f'exit code {code}'])[-1]}")
