@@ -289,7 +289,21 @@ FEW = replace(BASE, name="few", name_width=2)
 
 TERNARY = replace(BASE, name="ternary", formats=("ternary", "bitmask"), masks=2, name_width=1)
 
-CONFIGS = {cfg.name: cfg for cfg in (TINY, SMALL, BASE, FULL, FEW, TERNARY, KWS_UP5K)}
+GSC_ECP5_25 = CoreConfig(
+    name="gsc-ecp5-25",
+    lanes=64,
+    engines=1,
+    weight_depth=3072,
+    row_depth=2048,
+    basis_depth=256,
+    input_chunks=4,
+    hidden_chunks=8,
+    input_width=1,
+    formats=("dense", "bitmask", "bitmask2", "csr"),
+)
+"""MLP-GSC 220-512-512-256-256-128-128-12, at up to 1.26 bits a weight, on an ECP5-25."""
+
+CONFIGS = {cfg.name: cfg for cfg in (TINY, SMALL, BASE, FULL, FEW, TERNARY, KWS_UP5K, GSC_ECP5_25)}
 
 
 def find_config(name: str) -> CoreConfig:
