@@ -76,7 +76,8 @@ class Cells(wiring.Component):
             held = tuple(Signal.like(operand) for operand in operands)
             m.d.sync += [later.eq(operand) for later, operand in zip(held, operands, strict=True)]
             operands = held
-        m.d.comb += self.product.eq(registered_product(m, *operands, platform))
+        total, factor = operands
+        m.d.comb += self.product.eq(registered_product(m, total, factor, platform))
         return m
 
 
