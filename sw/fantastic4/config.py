@@ -88,6 +88,8 @@ class CoreConfig:
     shared_activations : bool
         Inputs and hidden activations share a memory, for chips with few block RAMs: inputs wait
         for a clock when a hidden activation is written.
+    byte_checksum : bool
+        The checksum of an image takes a byte a clock, which costs fewer LUTs and loading time.
 
     Raises
     ------
@@ -111,6 +113,7 @@ class CoreConfig:
     masks: int = BASIS_COUNT
     name_width: int = 4
     shared_activations: bool = False
+    byte_checksum: bool = False
 
     act_width: int = 8
     basis_width: int = 16
@@ -282,6 +285,7 @@ KWS_UP5K = CoreConfig(
     formats=("dense",),
     max_layers=4,
     shared_activations=True,
+    byte_checksum=True,
 )
 """Keyword spotting 490-256-256-256-12 on an iCE40 UP5K: weights in its four SPRAM."""
 

@@ -25,6 +25,7 @@ SMALL: dict[str, Any] = {
     "formats": ("dense",),
     "max_layers": 4,
     "shared_activations": True,
+    "byte_checksum": True,
     "input_chunks": 20,
     "hidden_chunks": 6,
 }
