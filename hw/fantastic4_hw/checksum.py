@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Checksum of an image: CRC-32, a word a clock or, in a quarter of the gates, a byte a clock."""
 
+from typing import Any
+
 from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.crc.catalog import CRC32_ISO_HDLC
@@ -42,7 +44,8 @@ class WordChecksum(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """Return the gateware."""
         m = Module()
-        m.submodules.crc = crc = CRC32_ISO_HDLC(data_width=8 if self.bytewise else 32).create()
+        crc: Any = CRC32_ISO_HDLC(data_width=8 if self.bytewise else 32).create()
+        m.submodules.crc = crc
         m.d.comb += [crc.start.eq(self.start), self.crc.eq(crc.crc)]
         if not self.bytewise:
             m.d.comb += [crc.data.eq(self.data), crc.valid.eq(self.valid)]
