@@ -54,6 +54,9 @@ def test_keeps_what_a_core_can_use(geometry):
     assert dense["basis_base"] == 8
     masks = widths(geometry(16, 1, **MASKS))
     assert (masks["format"], masks["width"], masks["palette"]) == (4, 3, 64)
+    for size, bits in ((15, 4), (16, 5), (4096, 13)):
+        assert widths(geometry(16, 1, input_chunks=size, hidden_chunks=1))["in_chunks"] == bits
+        assert widths(geometry(16, 1, input_chunks=1, hidden_chunks=size))["in_chunks"] == bits
     whole = widths(TINY)
     assert (whole["gap"], whole["beats"]) == (LAYER.fields["gap"], 24)
     assert {Format.DENSE} == {Format(0)}, "what a single format is read as must be its number"
