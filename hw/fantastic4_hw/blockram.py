@@ -3,6 +3,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from amaranth.hdl import Array, Cat, ClockSignal, Const, Instance, Module, Signal, Value
 from amaranth.lib import memory, wiring
@@ -107,7 +108,7 @@ class BlockRam(wiring.Component):
 
     def _inferred(self, m: Module, platform: object) -> Value:
         """Return the row read in the clock before, of a memory that is left to synthesis."""
-        attributes: dict[str, object] = dict(DONT_CARE)
+        attributes: Any = dict(DONT_CARE)
         if family_of(platform) == "ice40":
             attributes["ram_style"] = "block"
         m.submodules.storage = storage = memory.Memory(

@@ -13,6 +13,15 @@ RESULT_BYTES = 4
 """Bytes of an output, the lowest first."""
 
 
+def check(cfg: CoreConfig) -> None:
+    """Raise ``FantasticError`` unless a core of configuration ``cfg`` can have byte ports."""
+    if cfg.input_width != 1 or cfg.external_weights:
+        raise FantasticError(
+            f"config {cfg.name}: byte ports need input_width 1 and weights inside, not "
+            f"input_width {cfg.input_width}, external_weights {cfg.external_weights}"
+        )
+
+
 class ByteCore(wiring.Component):
     """A core that takes images and inputs, and gives results, byte by byte.
 
@@ -56,11 +65,7 @@ class ByteCore(wiring.Component):
     error: Signal
 
     def __init__(self, cfg: CoreConfig):
-        if cfg.input_width != 1 or cfg.external_weights:
-            raise FantasticError(
-                f"config {cfg.name}: byte ports need input_width 1 and weights inside, not "
-                f"input_width {cfg.input_width}, external_weights {cfg.external_weights}"
-            )
+        check(cfg)
         self.cfg = cfg
         super().__init__(
             {

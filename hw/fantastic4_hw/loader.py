@@ -6,7 +6,6 @@ from contextlib import contextmanager
 
 from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.crc.catalog import CRC32_ISO_HDLC
 from amaranth.lib.wiring import In, Out
 
 from fantastic4.config import CoreConfig
@@ -25,6 +24,7 @@ from fantastic4.layout import (
     Section,
 )
 from fantastic4.selection import formats_of
+from fantastic4_hw.checksum import WordChecksum
 from fantastic4_hw.memories import WritePort, WriteSignature
 from fantastic4_hw.shapes import LOAD_LAYOUT, struct_of
 
@@ -35,7 +35,9 @@ def banks_of(cfg: CoreConfig) -> int:
 
 
 class Loader(wiring.Component):
-    """Takes an image word a clock and fills layer table, basis, biases and weight banks.
+    """Takes an image and fills layer table, basis, biases and weight banks.
+
+    A word is taken a clock, or every fifth with ``cfg.byte_checksum``.
 
     Magic, version, geometry and needs are checked before anything is written, sections must come
     in the order of ``Section`` with one WEIGHTS section a bank, and the checksum decides. A
@@ -109,7 +111,7 @@ class Loader(wiring.Component):
         move = Signal()
         foreign = Signal()
 
-        m.submodules.crc = crc = CRC32_ISO_HDLC(data_width=32).create()
+        m.submodules.crc = crc = WordChecksum(bytewise=cfg.byte_checksum)
         m.d.comb += [
             section.as_value().eq(word),
             move.eq(self.i.valid & self.i.ready),
@@ -245,6 +247,9 @@ class Loader(wiring.Component):
                 m.d.comb += self.i.ready.eq(1)
                 with m.If(move & last):
                     m.next = "IDLE"
+
+        with m.If(crc.busy):
+            m.d.comb += self.i.ready.eq(0)
 
         # A layer in a format that no decoder of this core knows would never give a beat.
         record = data.View(struct_of(LAYER), self.write_table.data)

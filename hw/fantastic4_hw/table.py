@@ -11,7 +11,7 @@ from fantastic4.selection import formats_of
 from fantastic4_hw.blockram import BlockRam
 from fantastic4_hw.decoder.select import beats_width, palette_formats
 from fantastic4_hw.memories import WritePort, WriteSignature
-from fantastic4_hw.shapes import LAYER_LAYOUT, chunk_address_width
+from fantastic4_hw.shapes import LAYER_LAYOUT
 
 WALK = (
     "in_chunks",
@@ -42,7 +42,7 @@ def widths(cfg: CoreConfig) -> dict[str, int]:
     """
     kinds = formats_of(cfg)
     kept = {name: LAYER.fields[name] for name in WALK + FEED}
-    kept["in_chunks"] = min(kept["in_chunks"], chunk_address_width(cfg) + 1)
+    kept["in_chunks"] = max(cfg.input_chunks, cfg.hidden_chunks).bit_length()
     kept["basis_base"] = min(kept["basis_base"], max(1, (cfg.basis_depth - 1).bit_length()))
     kept["beats"] = beats_width(cfg)
     if len(kinds) == 1:

@@ -88,6 +88,8 @@ class CoreConfig:
     shared_activations : bool
         Inputs and hidden activations share a memory, for chips with few block RAMs: inputs wait
         for a clock when a hidden activation is written.
+    byte_checksum : bool
+        The checksum of an image takes a byte a clock, which costs fewer LUTs and loading time.
 
     Raises
     ------
@@ -111,6 +113,7 @@ class CoreConfig:
     masks: int = BASIS_COUNT
     name_width: int = 4
     shared_activations: bool = False
+    byte_checksum: bool = False
 
     act_width: int = 8
     basis_width: int = 16
@@ -282,6 +285,7 @@ KWS_UP5K = CoreConfig(
     formats=("dense",),
     max_layers=4,
     shared_activations=True,
+    byte_checksum=True,
 )
 """Keyword spotting 490-256-256-256-12 on an iCE40 UP5K: weights in its four SPRAM."""
 
@@ -289,7 +293,21 @@ FEW = replace(BASE, name="few", name_width=2)
 
 TERNARY = replace(BASE, name="ternary", formats=("ternary", "bitmask"), masks=2, name_width=1)
 
-CONFIGS = {cfg.name: cfg for cfg in (TINY, SMALL, BASE, FULL, FEW, TERNARY, KWS_UP5K)}
+GSC_ECP5_25 = CoreConfig(
+    name="gsc-ecp5-25",
+    lanes=64,
+    engines=1,
+    weight_depth=3072,
+    row_depth=2048,
+    basis_depth=256,
+    input_chunks=4,
+    hidden_chunks=8,
+    input_width=1,
+    formats=("dense", "bitmask", "bitmask2", "csr"),
+)
+"""MLP-GSC 220-512-512-256-256-128-128-12, at up to 1.26 bits a weight, on an ECP5-25."""
+
+CONFIGS = {cfg.name: cfg for cfg in (TINY, SMALL, BASE, FULL, FEW, TERNARY, KWS_UP5K, GSC_ECP5_25)}
 
 
 def find_config(name: str) -> CoreConfig:

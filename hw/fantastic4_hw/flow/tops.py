@@ -8,6 +8,7 @@ from amaranth.lib import wiring
 
 from fantastic4.config import CoreConfig
 from fantastic4.errors import FantasticError
+from fantastic4_hw.byteport import ByteCore
 from fantastic4_hw.engine import Engine
 from fantastic4_hw.feed import EngineFeed
 from fantastic4_hw.ports import StreamCore
@@ -23,10 +24,12 @@ class Top:
 
 TOPS = {
     "core": Top(StreamCore, lambda cfg: cfg.lanes * cfg.engines),
+    "bytes": Top(ByteCore, lambda cfg: cfg.lanes * cfg.engines),
     "engine": Top(Engine, lambda cfg: cfg.lanes),
     "decoders": Top(EngineFeed, lambda cfg: cfg.lanes),
 }
-"""The whole core; one engine, trees and accumulators; the decoders of one engine."""
+"""The whole core; the same behind ports of a byte, for small chips; one engine, trees and
+accumulators; the decoders of one engine."""
 
 
 def find_top(name: str) -> Top:

@@ -28,7 +28,10 @@ def command(
         str, typer.Option(help=f"Chip or technology: {TARGET_NAMES}.", metavar="NAME")
     ] = "ecp5-85k",
     top: Annotated[
-        str, typer.Option(help="The whole core, one engine, or its decoders.", metavar="NAME")
+        str,
+        typer.Option(
+            help="core, bytes (a core with byte ports), engine or decoders.", metavar="NAME"
+        ),
     ] = "core",
     settings: Annotated[
         list[str] | None,

@@ -22,6 +22,7 @@ class FamilyName(StrEnum):
 
     GENERIC = "generic"
     ECP5 = "ecp5"
+    ICE40 = "ice40"
     XC7 = "xc7"
 
 
@@ -30,8 +31,8 @@ def command(
     family: Annotated[
         FamilyName,
         typer.Option(
-            help="generic: plain Verilog for any tool; ecp5, xc7: with carry cells of that family, "
-            "some 40 % fewer LUTs in the array."
+            help="generic: plain Verilog for any tool; ecp5, ice40, xc7: with cells of that family "
+            "for adders, and for multipliers and memories where synthesis does worse."
         ),
     ] = FamilyName.GENERIC,
     output: Annotated[

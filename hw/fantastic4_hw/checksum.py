@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Checksum of an image: CRC-32, a word a clock or, in a quarter of the gates, a byte a clock."""
+
+from typing import Any
+
+from amaranth.hdl import Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.crc.catalog import CRC32_ISO_HDLC
+from amaranth.lib.wiring import In, Out
+
+
+class WordChecksum(wiring.Component):
+    """CRC-32, that of zlib, of 32-bit words, the lowest byte of each first.
+
+    Parameters
+    ----------
+    bytewise : bool
+        Take four clocks for a word.
+
+    Members
+    -------
+    start : ``In(1)``
+        Forget all words.
+    data, valid : ``In``
+        A word; not while ``busy``.
+    busy : ``Out(1)``
+        ``crc`` lacks the latest word yet.
+    crc : ``Out(32)``
+        Checksum of the words that came before this clock.
+    """
+
+    start: Signal
+    data: Signal
+    valid: Signal
+    busy: Signal
+    crc: Signal
+
+    def __init__(self, *, bytewise: bool):
+        self.bytewise = bytewise
+        super().__init__(
+            {"start": In(1), "data": In(32), "valid": In(1), "busy": Out(1), "crc": Out(32)}
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """Return the gateware."""
+        m = Module()
+        crc: Any = CRC32_ISO_HDLC(data_width=8 if self.bytewise else 32).create()
+        m.submodules.crc = crc
+        m.d.comb += [crc.start.eq(self.start), self.crc.eq(crc.crc)]
+        if not self.bytewise:
+            m.d.comb += [crc.data.eq(self.data), crc.valid.eq(self.valid)]
+            return m
+        held, left = Signal(32, reset_less=True), Signal(range(5))
+        m.d.comb += [
+            self.busy.eq(left != 0),
+            crc.data.eq(held[:8]),
+            crc.valid.eq(self.busy & ~self.start),
+        ]
+        with m.If(self.start):
+            m.d.sync += left.eq(0)
+        with m.Elif(self.valid):
+            m.d.sync += [held.eq(self.data), left.eq(4)]
+        with m.Elif(self.busy):
+            m.d.sync += [held.eq(held[8:]), left.eq(left - 1)]
+        return m
