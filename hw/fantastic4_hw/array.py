@@ -24,6 +24,8 @@ class Array(wiring.Component):
     before have left, one a clock. That is all it waits for: a tile of at least as many chunks as
     the group has rows never waits.
 
+    Of several arrays on the same chunks each waits for the beats of all.
+
     Members
     -------
     chunks : ``In(stream)``
@@ -32,15 +34,21 @@ class Array(wiring.Component):
         Codes in the order of the chunks.
     rows : ``Out(stream, always_ready)``
         Sums of a row over a tile; the rows of a group follow each other without a gap.
+    fed : ``Out(1)``
+        Every engine has its beat.
+    others : ``In(1)``, 1 unless driven
+        So has every engine of all other arrays.
     taken : ``Out(1)``
         A beat was taken from each engine in this clock.
     starved : ``Out(1)``
-        A chunk could have been taken, had every engine had its beat.
+        A chunk could have been taken, had every engine had its beat, here and in all other arrays.
     """
 
     chunks: stream.Interface
     beats: list[stream.Interface]
     rows: stream.Interface
+    fed: Signal
+    others: Signal
     taken: Signal
     starved: Signal
 
@@ -52,6 +60,8 @@ class Array(wiring.Component):
                 "chunks": In(stream.Signature(chunk_layout(cfg))),
                 "beats": In(stream.Signature(beat_layout(cfg))).array(cfg.engines),
                 "rows": Out(stream.Signature(row_layout(cfg), always_ready=True)),
+                "fed": Out(1),
+                "others": In(1, init=1),
                 "taken": Out(1),
                 "starved": Out(1),
             }
@@ -71,9 +81,10 @@ class Array(wiring.Component):
 
         # Join: a countdown of the rows that have yet to leave spaces the tiles.
         leaving = Signal(range(cfg.engines + 1))
-        fed = Cat(beat.valid for beat in self.beats).all()
+        fed = self.fed & self.others
         wanted = self.chunks.valid & ~(chunk.last & leaving.any())
         m.d.comb += [
+            self.fed.eq(Cat(beat.valid for beat in self.beats).all()),
             self.taken.eq(wanted & fed),
             self.starved.eq(wanted & ~fed),
             self.chunks.ready.eq(self.taken),

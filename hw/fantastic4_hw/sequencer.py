@@ -39,7 +39,7 @@ class Sequencer(wiring.Component):
     room : ``In(1)``
         The result queue has room for a row group.
     reserve : ``Out(1)``, ``reserve_rows`` : ``Out``
-        Take that room, for so many rows.
+        Take that room, for so many rows of each core.
     steps : ``Out(stream)``
     """
 
@@ -89,12 +89,14 @@ class Sequencer(wiring.Component):
         """Return the gateware."""
         m = Module()
         cfg = self.cfg
+        shift = cfg.cores.bit_length() - 1
         step = self.steps.payload
         index = Signal(5)
         record = Signal(LAYER_LAYOUT)
         chunk, in_tile = Signal(FEATURE_WIDTH), Signal(range(cfg.tile_chunks))
         plane = Signal(3)
         rows_left = Signal(FEATURE_WIDTH)
+        """Rows of the layer in each core, padding included; the cores take them side by side."""
         ahead = Signal()
         """The layer before has not finished."""
         buffer = Signal()
@@ -129,7 +131,7 @@ class Sequencer(wiring.Component):
         def enter_layer() -> None:
             m.d.sync += [
                 record.eq(self.table_record),
-                rows_left.eq(self.table_record.out_features),
+                rows_left.eq((self.table_record.out_features + cfg.cores - 1) >> shift),
                 chunk.eq(0),
                 in_tile.eq(0),
                 plane.eq(0),

@@ -86,14 +86,17 @@ class BitLayout:
         return values
 
 
-GEOMETRY = BitLayout({"lanes": 12, "engines": 12, "bank_lanes": 4, "external": 1, "spare": 3})
+GEOMETRY = BitLayout(
+    {"lanes": 12, "engines": 9, "cores_log2": 3, "bank_lanes": 4, "external": 1, "spare": 3}
+)
 """Header word 2: what the weights were laid out for."""
 
 NEEDS = BitLayout({"input_chunks": 16, "hidden_chunks": 16})
 """Header word 4: activation memory the network needs."""
 
 SECTION = BitLayout({"kind": 4, "index": 12, "count": 16})
-"""First word of a section; ``index`` is the bank of a WEIGHTS section, otherwise 0."""
+"""First word of a section; ``index`` is the bank of a WEIGHTS section, the core of a BASIS or BIAS
+section, otherwise 0."""
 
 LAYER = BitLayout(
     {

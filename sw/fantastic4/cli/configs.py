@@ -22,6 +22,7 @@ def describe(cfg: CoreConfig) -> dict[str, Any]:
         "name": cfg.name,
         "lanes": cfg.lanes,
         "engines": cfg.engines,
+        "cores": cfg.cores,
         "bank_lanes": cfg.bank_lanes,
         "weights": cfg.dense_weights,
         "bias_words": cfg.row_depth,
