@@ -62,7 +62,8 @@ def test_readme_lists_every_core_as_it_is():
     for cfg in CONFIGS.values():
         (row,) = [x for x in rows if x.startswith(f"| `{cfg.name}` |")]
         cells = [x.strip() for x in row.split("|")]
-        assert cells[2] == f"{cfg.lanes} × {cfg.engines}"
+        cores = f" × {cfg.cores}" if cfg.cores > 1 else ""
+        assert cells[2] == f"{cfg.lanes} × {cfg.engines}{cores}"
         sizes = (cfg.dense_weights, cfg.max_inputs, cfg.max_hidden)
         assert cells[3:6] == [f"{size:,}" for size in sizes]
         formats = "all" if cfg.formats == ALL_FORMATS else ", ".join(cfg.formats)

@@ -120,11 +120,11 @@ class Core(wiring.Component):
                 part.chunks.payload.eq(activations.chunks.payload),
                 part.chunks.valid.eq(activations.chunks.valid),
                 part.others.eq(Cat(x.fed for x in slices if x is not part).all()),
-                retire.i.payload[number].eq(part.rows.payload),
+                retire.i.payload[number].eq(part.row),
             ]
         m.d.comb += [
             activations.chunks.ready.eq(slices[0].chunks.ready),
-            retire.i.valid.eq(slices[0].rows.valid),
+            retire.i.valid.eq(slices[0].row_valid),
         ]
         connect(m, retire.write, activations.write_hidden)
         connect(m, retire.results, flipped(self.result))
@@ -190,7 +190,7 @@ class Core(wiring.Component):
             part.entry.eq(layer_feed.entry),
             part.open.eq(layer_feed.open),
             part.first_layer.eq(layer_feed.first_layer),
-            part.begin.eq(sequencer.begin),
+            part.begins.eq(sequencer.begin),
             part.basis_base.eq(sequencer.layer.basis_base),
             part.per_row.eq(sequencer.layer.per_row),
             part.bias_narrow.eq(sequencer.layer.bias_narrow),

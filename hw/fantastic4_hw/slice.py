@@ -38,12 +38,12 @@ class SlicePorts(wiring.Component):
         Every engine has its beat, here and in all other slices.
     taken, starved : ``Out(1)``
         As of ``Array``.
-    begin, basis_base, per_row, bias_narrow, bias_shift : ``In``
-        As of ``Multiply``.
+    begins, basis_base, per_row, bias_narrow, bias_shift : ``In``
+        As of ``Multiply``; ``begins`` is its ``begin``, a word that Verilog keeps for itself.
     shift, low, high : ``In``
         As of ``Post``.
-    rows : ``Out(stream(finished_layout(cfg)), always_ready)``
-        Finished rows, one a clock.
+    row : ``Out(finished_layout(cfg))``, row_valid : ``Out(1)``
+        A finished row in this clock.
     fault : ``Out(1)``
         For one clock: weight words broke a rule.
     """
@@ -64,7 +64,7 @@ class SlicePorts(wiring.Component):
     others: Signal
     taken: Signal
     starved: Signal
-    begin: Signal
+    begins: Signal
     basis_base: Signal
     per_row: Signal
     bias_narrow: Signal
@@ -72,7 +72,8 @@ class SlicePorts(wiring.Component):
     shift: Signal
     low: Signal
     high: Signal
-    rows: stream.Interface
+    row: data.View
+    row_valid: Signal
     fault: Signal
 
     def __init__(self, cfg: CoreConfig):
@@ -100,7 +101,7 @@ class SlicePorts(wiring.Component):
                 "others": In(1),
                 "taken": Out(1),
                 "starved": Out(1),
-                "begin": In(1),
+                "begins": In(1),
                 "basis_base": In(LAYER.fields["basis_base"]),
                 "per_row": In(1),
                 "bias_narrow": In(1),
@@ -108,7 +109,8 @@ class SlicePorts(wiring.Component):
                 "shift": In(LAYER.fields["shift"]),
                 "low": In(8),
                 "high": In(8),
-                "rows": Out(stream.Signature(finished_layout(cfg), always_ready=True)),
+                "row": Out(finished_layout(cfg)),
+                "row_valid": Out(1),
                 "fault": Out(1),
             }
         )
@@ -133,7 +135,6 @@ class Slice(SlicePorts):
             connect(m, feed.o, array.beats[engine])
         connect(m, array.rows, multiply.rows)
         connect(m, multiply.z, post.z)
-        connect(m, post.o, flipped(self.rows))
         connect(m, flipped(self.write_basis), multiply.write_basis)
         connect(m, flipped(self.write_bias), multiply.write_bias)
         m.d.comb += [
@@ -142,8 +143,10 @@ class Slice(SlicePorts):
             self.taken.eq(array.taken),
             self.starved.eq(array.starved),
             self.ready.eq(Cat(feed.command.ready for feed in feeds).all()),
+            self.row.eq(post.o.payload),
+            self.row_valid.eq(post.o.valid),
             self.fault.eq(Cat(feed.fault for feed in feeds).any()),
-            multiply.begin.eq(self.begin),
+            multiply.begin.eq(self.begins),
             multiply.basis_base.eq(self.basis_base),
             multiply.per_row.eq(self.per_row),
             multiply.bias_narrow.eq(self.bias_narrow),
@@ -187,8 +190,6 @@ class NamedSlice(SlicePorts):
         ports: dict[str, Value] = {"i_clk": ClockSignal(), "i_rst": ResetSignal()}
         for path, member, value in self.signature.flatten(self):
             direction = "i" if member.flow == In else "o"
-            name = "__".join(str(part) for part in path)
-            if name != "rows__ready":  # always 1, and so no port
-                ports[f"{direction}_{name}"] = Value.cast(value)
+            ports[f"{direction}_{'__'.join(map(str, path))}"] = Value.cast(value)
         m.submodules.slice = Instance(SLICE, **ports)
         return m

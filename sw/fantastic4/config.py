@@ -254,7 +254,21 @@ BASE = CoreConfig(
 
 FULL = replace(BASE, name="full", weight_depth=4096, formats=ALL_FORMATS)
 
-CONFIGS = {cfg.name: cfg for cfg in (TINY, SMALL, BASE, FULL)}
+PAPER = CoreConfig(
+    name="paper",
+    lanes=128,
+    engines=4,
+    cores=16,
+    weight_depth=512,
+    row_depth=1024,
+    basis_depth=1024,
+    input_chunks=32,
+    hidden_chunks=32,
+    input_width=16,
+    formats=("dense", "bitmask"),
+)
+
+CONFIGS = {cfg.name: cfg for cfg in (TINY, SMALL, BASE, FULL, PAPER)}
 
 
 def find_config(name: str) -> CoreConfig:

@@ -89,6 +89,12 @@ def cores_of(geometry: dict[str, int]) -> int:
     return 1 << geometry["cores_log2"]
 
 
+def readable(geometry: dict[str, int]) -> dict[str, int]:
+    """Return a geometry as people know it: with ``cores`` instead of their logarithm."""
+    shown = {"cores" if name == "cores_log2" else name: n for name, n in geometry.items()}
+    return shown | {"cores": cores_of(geometry)}
+
+
 def build(image: Image) -> bytes:
     """Return ``image`` as bytes, checksum included."""
     parts: list[np.ndarray] = []

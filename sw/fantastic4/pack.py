@@ -15,7 +15,7 @@ from fantastic4.formats import FORMATS
 from fantastic4.formats.beats import beat_count, from_beats, row_of, to_beats
 from fantastic4.formats.errors import FormatError
 from fantastic4.formats.params import Params
-from fantastic4.image import Image, build, cores_of, geometry_of, parse
+from fantastic4.image import Image, build, cores_of, geometry_of, parse, readable
 from fantastic4.layout import GEOMETRY, Format
 from fantastic4.network import InputQuant, IntegerLayer, Network
 from fantastic4.selection import Choice, formats_of, select
@@ -179,8 +179,8 @@ def read_image(raw: bytes, cfg: CoreConfig | None = None, source: str = "image")
     if cfg is None:
         return image
     if GEOMETRY.pack(**image.geometry) != GEOMETRY.pack(**geometry_of(cfg)):
-        packed = ", ".join(f"{name} {value}" for name, value in image.geometry.items())
-        wanted = ", ".join(f"{name} {value}" for name, value in geometry_of(cfg).items())
+        packed = ", ".join(f"{name} {n}" for name, n in readable(image.geometry).items())
+        wanted = ", ".join(f"{name} {n}" for name, n in readable(geometry_of(cfg)).items())
         raise ImageError(
             f"{source}: packed for a core of {packed}; config {cfg.name} has {wanted}. "
             f"Pack it again with --config {cfg.name}"

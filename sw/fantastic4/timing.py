@@ -57,8 +57,8 @@ class Timing:
     cycles : int
         From the first step to the last row, both included: what ``perf_cycles`` says.
     following : int
-        The same for an inference that begins as soon as the one before has finished: decoders
-        with a queue have had less time to fill it.
+        The same for an inference whose input came right behind the one before: decoders with a
+        queue have had less time to fill it, and results of several cores may still be leaving.
     beats : int
         Clocks in which the array took a beat.
     stalls : int
@@ -98,11 +98,11 @@ def timing(image: Image, cfg: CoreConfig) -> Timing:
     """Return the clocks of one inference of ``image`` on a core of configuration ``cfg``."""
     layers = _layers(image, cfg)
     first = _Walk(cfg, layers, LONG_AGO, LONG_AGO)
-    begin = max(first.done + 1, first.next_beat)
+    transfers = -(-image.layers[0]["in_features"] // cfg.input_width)
+    begin = max(first.done + 1, first.next_beat, transfers)
     following = _Walk(
         cfg, layers, first.taken + BEAT_TO_COMMAND - begin, first.left[-1] + 1 - begin
     )
-    transfers = -(-image.layers[0]["in_features"] // cfg.input_width)
     return Timing(
         cycles=first.done,
         following=following.done,

@@ -62,9 +62,10 @@ class Memories:
 
     def __init__(self, dut):
         self.dut = dut
-        self.ports = {"table": dut.write_table, "basis": dut.write_basis, "bias": dut.write_bias}
-        for bank, port in enumerate(dut.write_weights):
-            self.ports[f"weights_{bank}"] = port
+        self.ports = {"table": dut.write_table}
+        for name in ("basis", "bias", "weights"):
+            for index, port in enumerate(getattr(dut, f"write_{name}")):
+                self.ports[f"{name}_{index}"] = port
         self.clear()
 
     def clear(self):
@@ -85,9 +86,12 @@ class Memories:
         image = parse(raw)
         wanted = {
             "table": [LAYER.pack(**layer) for layer in image.layers],
-            "basis": [int.from_bytes(x.tobytes(), "little") for x in image.basis],
-            "bias": [int(x) & 0xFFFFFFFF for x in image.bias],
         }
+        cores = self.dut.cfg.cores
+        for core, entries in enumerate(np.split(image.basis, cores)):
+            wanted[f"basis_{core}"] = [int.from_bytes(x.tobytes(), "little") for x in entries]
+        for core, words in enumerate(np.split(image.bias, cores)):
+            wanted[f"bias_{core}"] = words.tolist()
         for index, bank in enumerate(image.weights):
             assert int(bank.max()) >> self.dut.cfg.word_width == 0
             wanted[f"weights_{index}"] = bank.tolist()

@@ -68,9 +68,9 @@ def test_layers(rng, geometry, lanes, engines, logits, few, gap):
                 written.clear()
                 for at, row in enumerate(rows):
                     while rng.random() < gap:
-                        ctx.set(dut.i.payload, {"rounded": 2**31 - 1, "y": 255})
+                        ctx.set(dut.i.payload, [{"rounded": 2**31 - 1, "y": 255}])
                         assert (await tick(ctx, dut, written))[1:] == (0, 0)
-                    ctx.set(dut.i.payload, row)
+                    ctx.set(dut.i.payload, [row])
                     ctx.set(dut.i.valid, 1)
                     ready, drained, done = await tick(ctx, dut, written)
                     ctx.set(dut.i.valid, 0)
@@ -109,7 +109,7 @@ def test_one_output(geometry):
             ctx.set(dut.is_last, 1)
             await ctx.tick()
             ctx.set(dut.begin, 0)
-            ctx.set(dut.i.payload, {"rounded": value, "y": 0})
+            ctx.set(dut.i.payload, [{"rounded": value, "y": 0}])
             ctx.set(dut.i.valid, 1)
             await ctx.tick()
             ctx.set(dut.i.valid, 0)
@@ -150,7 +150,7 @@ def test_room(rng, geometry, engines):
             ctx.set(dut.i.valid, 0)
             if pending and pending[0] == 0:
                 pending.pop(0)
-                ctx.set(dut.i.payload, {"rounded": values[sent], "y": 0})
+                ctx.set(dut.i.payload, [{"rounded": values[sent], "y": 0}])
                 ctx.set(dut.i.valid, 1)
                 sent += 1
             elif pending:
