@@ -12,7 +12,7 @@ from fantastic4.randomnet import random_network
 from fantastic4_hw.loader import Loader
 from fantastic4_sim.bench import simulate
 
-GEOMETRIES = [(1, 1), (4, 2), (3, 3), (16, 2), (12, 2)]
+GEOMETRIES = [(1, 1, 1), (4, 2, 1), (3, 3, 1), (16, 2, 1), (12, 2, 1), (8, 2, 4)]
 
 
 def words_of(raw):
@@ -134,6 +134,7 @@ def refusals(words, cfg):
         ("version 0", changed(words, 1, 0), ErrorCode.VERSION),
         ("lanes", changed(words, 2, words[2] ^ 1), ErrorCode.GEOMETRY),
         ("engines", changed(words, 2, words[2] ^ 1 << 12), ErrorCode.GEOMETRY),
+        ("cores", changed(words, 2, words[2] ^ 1 << 21), ErrorCode.GEOMETRY),
         ("bank lanes", changed(words, 2, words[2] ^ 1 << 24), ErrorCode.GEOMETRY),
         ("external", changed(words, 2, words[2] ^ 1 << 28), ErrorCode.GEOMETRY),
         ("spare", changed(words, 2, words[2] ^ 1 << 31), ErrorCode.GEOMETRY),
@@ -191,10 +192,10 @@ def refusals(words, cfg):
     return found
 
 
-@pytest.mark.parametrize(("lanes", "engines"), GEOMETRIES)
+@pytest.mark.parametrize(("lanes", "engines", "cores"), GEOMETRIES)
 @pytest.mark.parametrize("gap", [0.0, 0.5])
-def test_writes_every_memory(rng, geometry, lanes, engines, gap):
-    cfg = geometry(lanes, engines, weight_depth=1024)
+def test_writes_every_memory(rng, geometry, lanes, engines, cores, gap):
+    cfg = geometry(lanes, engines, weight_depth=1024, cores=cores)
     dut = Loader(cfg)
     memories = Memories(dut)
     networks = [(5, 7, 3), (1, 1), (20, 3, 9, 2)]
@@ -212,10 +213,11 @@ def test_writes_every_memory(rng, geometry, lanes, engines, gap):
     simulate(dut, [testbench], checkers=[memories.watch])
 
 
-@pytest.mark.parametrize(("lanes", "engines"), [(4, 2), (16, 3)])
-def test_refuses_and_recovers(rng, geometry, lanes, engines):
+@pytest.mark.parametrize(("lanes", "engines", "cores"), [(4, 2, 1), (16, 3, 1), (4, 1, 2)])
+def test_refuses_and_recovers(rng, geometry, lanes, engines, cores):
     """Every damage has its code, ``loaded`` stays low, and the next good image loads."""
-    cfg = geometry(lanes, engines, weight_depth=32, row_depth=16, basis_depth=32, max_layers=4)
+    depths = {"weight_depth": 32, "row_depth": 16, "basis_depth": 32, "max_layers": 4}
+    cfg = geometry(lanes, engines, cores=cores, **depths)
     dut = Loader(cfg)
     memories = Memories(dut)
     words = small_image(rng, cfg)
