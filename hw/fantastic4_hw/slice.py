@@ -19,6 +19,44 @@ SLICE = "fantastic4_slice"
 """Name of a slice's module where it is instantiated by name."""
 
 
+def slice_ports(cfg: CoreConfig) -> dict[str, wiring.Member]:
+    """Return the ports of a slice."""
+    banks = cfg.engines * cfg.banks
+    if cfg.external_weights:
+        words = {"weights": In(stream.Signature(word_layout(cfg))).array(banks)}
+    else:
+        write = WriteSignature(cfg.weight_depth, cfg.word_width)
+        words = {"write_weights": In(write).array(banks)}
+    return {
+        "start": In(1),
+        "give": In(1),
+        "command": In(COMMAND_LAYOUT),
+        "entry": In(ENTRY_LAYOUT),
+        "open": In(1),
+        "first_layer": In(1),
+        "ready": Out(1),
+        **words,
+        "write_basis": In(WriteSignature(cfg.basis_depth, 32 * BASIS_WORDS)),
+        "write_bias": In(WriteSignature(cfg.row_depth, cfg.bias_width)),
+        "chunks": In(stream.Signature(chunk_layout(cfg))),
+        "fed": Out(1),
+        "others": In(1),
+        "taken": Out(1),
+        "starved": Out(1),
+        "begins": In(1),
+        "basis_base": In(LAYER.fields["basis_base"]),
+        "per_row": In(1),
+        "bias_narrow": In(1),
+        "bias_shift": In(LAYER.fields["bias_shift"]),
+        "shift": In(LAYER.fields["shift"]),
+        "low": In(8),
+        "high": In(8),
+        "row": Out(finished_layout(cfg)),
+        "row_valid": Out(1),
+        "fault": Out(1),
+    }
+
+
 class SlicePorts(wiring.Component):
     """The ports of a slice.
 
@@ -78,42 +116,7 @@ class SlicePorts(wiring.Component):
 
     def __init__(self, cfg: CoreConfig):
         self.cfg = cfg
-        banks = cfg.engines * cfg.banks
-        if cfg.external_weights:
-            words = {"weights": In(stream.Signature(word_layout(cfg))).array(banks)}
-        else:
-            write = WriteSignature(cfg.weight_depth, cfg.word_width)
-            words = {"write_weights": In(write).array(banks)}
-        super().__init__(
-            {
-                "start": In(1),
-                "give": In(1),
-                "command": In(COMMAND_LAYOUT),
-                "entry": In(ENTRY_LAYOUT),
-                "open": In(1),
-                "first_layer": In(1),
-                "ready": Out(1),
-                **words,
-                "write_basis": In(WriteSignature(cfg.basis_depth, 32 * BASIS_WORDS)),
-                "write_bias": In(WriteSignature(cfg.row_depth, cfg.bias_width)),
-                "chunks": In(stream.Signature(chunk_layout(cfg))),
-                "fed": Out(1),
-                "others": In(1),
-                "taken": Out(1),
-                "starved": Out(1),
-                "begins": In(1),
-                "basis_base": In(LAYER.fields["basis_base"]),
-                "per_row": In(1),
-                "bias_narrow": In(1),
-                "bias_shift": In(LAYER.fields["bias_shift"]),
-                "shift": In(LAYER.fields["shift"]),
-                "low": In(8),
-                "high": In(8),
-                "row": Out(finished_layout(cfg)),
-                "row_valid": Out(1),
-                "fault": Out(1),
-            }
-        )
+        super().__init__(slice_ports(cfg))
 
 
 class Slice(SlicePorts):

@@ -11,10 +11,11 @@ from fantastic4 import golden
 from fantastic4.config import CoreConfig
 from fantastic4.errors import PackError
 from fantastic4.image import build, parse
-from fantastic4.layout import ErrorCode, Format
+from fantastic4.layout import ErrorCode
 from fantastic4.network import InputQuant, Network
 from fantastic4.pack import pack
 from fantastic4.randomnet import random_layer, random_network
+from fantastic4.selection import formats_of
 from fantastic4.timing import result_depth, timing
 from fantastic4_hw.core import Core
 from fantastic4_sim.bench import simulate
@@ -36,7 +37,8 @@ def several(lanes, engines, cores, **other):
     return CoreConfig(f"{lanes}x{engines}x{cores}", lanes, engines, **settings)
 
 
-TWO, FOUR, EIGHT = several(4, 2, 2), several(4, 2, 4), several(8, 1, 8)
+TWO, FOUR = several(4, 2, 2), several(4, 2, 4)
+EIGHT = several(8, 1, 8, bank_lanes=8, formats=("dense", "bitmask2", "csr"))
 
 
 def one_layer(rng, columns, rows, **other):
@@ -50,7 +52,7 @@ def inputs(rng, count, width):
 
 @pytest.mark.parametrize(
     "cfg",
-    [TWO, *(replace(cfg, formats=("dense", "bitmask")) for cfg in (FOUR, EIGHT))],
+    [TWO, replace(FOUR, formats=("dense", "bitmask")), EIGHT],
     ids=lambda cfg: cfg.name,
 )
 def test_small_networks(check, rng, cfg):
@@ -71,10 +73,10 @@ def test_networks(check, rng, cfg):
     """Random networks of up to 1,100 inputs and outputs, several tiles wide, in all formats."""
     device = open_device(cfg, "verilator", seed=1, jobs=1)
     cases = 0
-    while cases < 24:
+    while cases < 12:
         widths = np.exp(rng.uniform(0, np.log(1101), int(rng.integers(2, 7)))).astype(int).tolist()
         logits, extreme = bool(rng.random() < 0.7), bool(rng.random() < 0.3)
-        forced = [None, *Format][int(rng.integers(1 + len(Format)))] if rng.random() < 0.5 else None
+        forced = [None, *formats_of(cfg)][int(rng.integers(1 + len(cfg.formats)))]
         network = random_network(rng, widths, extreme=extreme, logits=logits)
         with suppress(PackError):
             image = pack(network, cfg, forced)
