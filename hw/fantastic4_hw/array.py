@@ -36,8 +36,8 @@ class Array(wiring.Component):
         Sums of a row over a tile; the rows of a group follow each other without a gap.
     fed : ``Out(1)``
         Every engine has its beat.
-    others : ``In(1)``, 1 unless driven
-        So has every engine of all other arrays.
+    hold : ``In(1)``
+        An engine of another array has not.
     taken : ``Out(1)``
         A beat was taken from each engine in this clock.
     starved : ``Out(1)``
@@ -48,7 +48,7 @@ class Array(wiring.Component):
     beats: list[stream.Interface]
     rows: stream.Interface
     fed: Signal
-    others: Signal
+    hold: Signal
     taken: Signal
     starved: Signal
 
@@ -61,7 +61,7 @@ class Array(wiring.Component):
                 "beats": In(stream.Signature(beat_layout(cfg))).array(cfg.engines),
                 "rows": Out(stream.Signature(row_layout(cfg), always_ready=True)),
                 "fed": Out(1),
-                "others": In(1, init=1),
+                "hold": In(1),
                 "taken": Out(1),
                 "starved": Out(1),
             }
@@ -81,7 +81,7 @@ class Array(wiring.Component):
 
         # Join: a countdown of the rows that have yet to leave spaces the tiles.
         leaving = Signal(range(cfg.engines + 1))
-        fed = self.fed & self.others
+        fed = self.fed & ~self.hold
         wanted = self.chunks.valid & ~(chunk.last & leaving.any())
         m.d.comb += [
             self.fed.eq(Cat(beat.valid for beat in self.beats).all()),

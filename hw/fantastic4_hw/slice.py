@@ -118,6 +118,10 @@ class SlicePorts(wiring.Component):
         self.cfg = cfg
         super().__init__(slice_ports(cfg))
 
+    def elaborate(self, platform: object) -> Module:
+        """Return the gateware of a kind of slice."""
+        raise NotImplementedError
+
 
 class Slice(SlicePorts):
     """``engines`` engines with their weights, four multipliers and post-processing.
@@ -142,7 +146,7 @@ class Slice(SlicePorts):
         connect(m, flipped(self.write_bias), multiply.write_bias)
         m.d.comb += [
             self.fed.eq(array.fed),
-            array.others.eq(self.others),
+            array.hold.eq(~self.others),
             self.taken.eq(array.taken),
             self.starved.eq(array.starved),
             self.ready.eq(Cat(feed.command.ready for feed in feeds).all()),

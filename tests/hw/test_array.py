@@ -166,10 +166,10 @@ def test_waits_for_the_others(geometry):
     async def testbench(ctx):
         ctx.set(dut.chunks.valid, 1)
         seen = []
-        for beats, others in ((0b01, 1), (0b11, 0), (0b11, 1), (0b10, 0)):
+        for beats, hold in ((0b01, 0), (0b11, 1), (0b11, 0), (0b10, 1)):
             for engine, beat in enumerate(dut.beats):
                 ctx.set(beat.valid, beats >> engine & 1)
-            ctx.set(dut.others, others)
+            ctx.set(dut.hold, hold)
             signals = (dut.fed, dut.taken, dut.starved, dut.chunks.ready, dut.beats[0].ready)
             seen.append(tuple(ctx.get(signal) for signal in signals))
             await ctx.tick()

@@ -149,12 +149,12 @@ def test_a_reader_that_sleeps(rng):
         await ctx.tick().repeat(600)
         for _ in x:
             values: list[int] = []
-            last = 0
+            best = last = 0
             while not last:
                 result = await get(ctx, dut.result)
                 values.append(result["value"])
-                last = result["last"]
-            seen.append([*values, result["best"]])
+                best, last = result["best"], result["last"]
+            seen.append([*values, best])
             await ctx.tick().repeat(300)
 
     simulate(dut, [feed, read])
@@ -184,3 +184,22 @@ def test_an_image_for_one_core_is_refused(rng):
     inferred = replies[3]
     assert isinstance(inferred, InferReply)
     assert np.array_equal(inferred.outputs, golden.predict(network, x).outputs)
+
+
+@pytest.mark.parametrize("bank", [0, -1])
+def test_a_fault_in_any_core_is_told(rng, bank):
+    """A bank of the first core, and one of the last, has a word too few."""
+    cfg = replace(TWO, formats=("dense",))
+    network = random_network(rng, [9, 7, 5])
+    image = parse(pack(network, cfg))
+    weights = list(image.weights)
+    weights[bank] = weights[bank][:-1]
+    bad = build(replace(image, weights=weights))
+    x = inputs(rng, 2, 9)
+    commands = [Load(bad), Infer(x), Infer(x), Load(build(image)), Infer(x)]
+    *_, reported, reloaded, again = AmaranthDevice(cfg).run(commands)
+    assert isinstance(reported, InferReply)
+    assert reported.error == ErrorCode.WEIGHTS
+    assert reloaded == LoadReply(True, ErrorCode.NONE)
+    assert isinstance(again, InferReply)
+    assert np.array_equal(again.outputs, golden.predict(network, x).outputs)
