@@ -136,6 +136,11 @@ def test_make_verilog_writes_every_core(elsewhere):
     assert f"for config in {' '.join(CONFIGS)}; do" in said
 
 
+def test_make_paper_runs_what_a_usual_run_leaves_out(elsewhere):
+    assert make("-n", "paper", folder=elsewhere).stdout.rstrip().endswith("pytest -m paper")
+    assert "not paper" in (ROOT / "pyproject.toml").read_text()
+
+
 def test_make_formats_measures_into_the_documents(elsewhere):
     said = make("-n", "formats", folder=elsewhere).stdout
     assert said.rstrip().endswith("fantastic4 formats --synth -o docs")

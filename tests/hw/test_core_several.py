@@ -73,7 +73,7 @@ def test_networks(check, rng, cfg):
     """Random networks of up to 1,100 inputs and outputs, several tiles wide, in all formats."""
     device = open_device(cfg, "verilator", seed=1, jobs=1)
     cases = 0
-    while cases < 12:
+    while cases < 8:
         widths = np.exp(rng.uniform(0, np.log(1101), int(rng.integers(2, 7)))).astype(int).tolist()
         logits, extreme = bool(rng.random() < 0.7), bool(rng.random() < 0.3)
         forced = [None, *formats_of(cfg)][int(rng.integers(1 + len(cfg.formats)))]
