@@ -11,7 +11,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -qq install
 PYTEST := $(BIN)/python -m pytest
 
 .DELETE_ON_ERROR:
-.PHONY: help setup dev tools lint type test cocotb synth run verilog formats results clean
+.PHONY: help setup dev tools lint type test cocotb synth run verilog paper formats results clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 18
@@ -39,7 +39,10 @@ synth: dev ## Run the tests on synthesised netlists only
 	$(PYTEST) -n auto -m synth
 
 verilog: setup ## Write the Verilog of every named core into build/verilog
-	for config in tiny small base full few ternary kws-up5k gsc-ecp5-25; do $(BIN)/fantastic4 verilog --config $$config -o build/verilog || exit 1; done
+	for config in tiny small base full few ternary kws-up5k gsc-ecp5-25 paper; do $(BIN)/fantastic4 verilog --config $$config -o build/verilog || exit 1; done
+
+paper: dev ## Simulate layers at the scale of the paper, 8,192 lanes (minutes)
+	$(PYTEST) -m paper
 
 formats: dev ## Measure the weight formats, bits and gates, into docs
 	$(BIN)/fantastic4 formats --synth -o docs

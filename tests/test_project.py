@@ -62,7 +62,8 @@ def test_readme_lists_every_core_as_it_is():
     for cfg in CONFIGS.values():
         (row,) = [x for x in rows if x.startswith(f"| `{cfg.name}` |")]
         cells = [x.strip() for x in row.split("|")]
-        assert cells[2] == f"{cfg.lanes} × {cfg.engines}"
+        cores = f" × {cfg.cores}" if cfg.cores > 1 else ""
+        assert cells[2] == f"{cfg.lanes} × {cfg.engines}{cores}"
         sizes = (cfg.dense_weights, cfg.max_inputs, cfg.max_hidden)
         assert cells[3:6] == [f"{size:,}" for size in sizes]
         formats = "all" if cfg.formats == ALL_FORMATS else ", ".join(cfg.formats)
@@ -133,6 +134,11 @@ def test_make_run_and_make_test_do_what_they_say(elsewhere):
 def test_make_verilog_writes_every_core(elsewhere):
     said = make("-n", "verilog", folder=elsewhere).stdout
     assert f"for config in {' '.join(CONFIGS)}; do" in said
+
+
+def test_make_paper_runs_what_a_usual_run_leaves_out(elsewhere):
+    assert make("-n", "paper", folder=elsewhere).stdout.rstrip().endswith("pytest -m paper")
+    assert "not paper" in (ROOT / "pyproject.toml").read_text()
 
 
 def test_make_formats_measures_into_the_documents(elsewhere):

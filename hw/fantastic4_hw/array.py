@@ -26,6 +26,8 @@ class Array(wiring.Component):
     tile waits until the rows of the tile before have left, one a clock. That is all it waits for: a
     tile of at least as many chunks as the group has rows never waits.
 
+    Of several arrays on the same chunks each waits for the beats of all.
+
     Members
     -------
     steps : ``In(stream)``
@@ -38,10 +40,14 @@ class Array(wiring.Component):
         Codes in the order of the steps.
     rows : ``Out(stream, always_ready)``
         Sums of a row over a tile; the rows of a group follow each other without a gap.
+    fed : ``Out(1)``
+        Every engine has its beat.
+    hold : ``In(1)``
+        An engine of another array has not.
     taken : ``Out(1)``
         A beat was taken from each engine in this clock.
     starved : ``Out(1)``
-        A step could have been taken, had every engine had its beat.
+        A step could have been taken, had every engine had its beat, here and in all other arrays.
     """
 
     steps: stream.Interface
@@ -49,6 +55,8 @@ class Array(wiring.Component):
     chunks: stream.Interface
     beats: list[stream.Interface]
     rows: stream.Interface
+    fed: Signal
+    hold: Signal
     taken: Signal
     starved: Signal
 
@@ -62,6 +70,8 @@ class Array(wiring.Component):
                 "chunks": In(stream.Signature(chunk_layout(cfg), always_ready=True)),
                 "beats": In(stream.Signature(beat_layout(cfg))).array(cfg.engines),
                 "rows": Out(stream.Signature(row_layout(cfg), always_ready=True)),
+                "fed": Out(1),
+                "hold": In(1),
                 "taken": Out(1),
                 "starved": Out(1),
             }
@@ -81,10 +91,11 @@ class Array(wiring.Component):
 
         # Join: a countdown of the rows that have yet to leave spaces the tiles.
         leaving = Signal(range(cfg.engines + 1))
-        feeding = self.beats[:1] if cfg.lock_step else self.beats
-        fed = Cat(beat.valid for beat in feeding).all()
+        fed = self.fed & ~self.hold
         wanted = self.steps.valid & ~(step.last & leaving.any())
+        feeding = self.beats[:1] if cfg.lock_step else self.beats
         m.d.comb += [
+            self.fed.eq(Cat(beat.valid for beat in feeding).all()),
             self.taken.eq(wanted & fed),
             self.starved.eq(wanted & ~fed),
             self.steps.ready.eq(self.taken),

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The core: every block of the data path, connected."""
+"""The core, or several: every block of the data path, connected."""
+
+from collections.abc import Callable
 
 from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import data, stream, wiring
@@ -7,12 +9,13 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from fantastic4.config import CoreConfig
 from fantastic4.layout import LAYER, ErrorCode
+from fantastic4.timing import result_depth
 from fantastic4_hw.activations import ActivationMemory
 from fantastic4_hw.array import Array
-from fantastic4_hw.feed import EngineFeed, LayerFeed
+from fantastic4_hw.feed import LayerFeed
 from fantastic4_hw.inputs import InputWriter
 from fantastic4_hw.loader import Loader
-from fantastic4_hw.memories import WeightBanks, word_layout
+from fantastic4_hw.memories import word_layout
 from fantastic4_hw.multiply import Multiply
 from fantastic4_hw.post import Post
 from fantastic4_hw.retire import Retire
@@ -25,12 +28,22 @@ from fantastic4_hw.shapes import (
     input_layout,
     step_layout,
 )
+from fantastic4_hw.slice import Slice, SlicePorts
 from fantastic4_hw.streams import Buffer
 from fantastic4_hw.table import LayerTable
 
 
 class Core(wiring.Component):
-    """One accelerator core: multilayer perceptrons of at most 16 layers, loaded at run time.
+    """An accelerator: multilayer perceptrons of at most 16 layers, loaded at run time.
+
+    Of ``cfg.cores`` cores each has its own part, a ``Slice``; all else they share, and they work in
+    lock step on the same activations.
+
+    Parameters
+    ----------
+    cfg : CoreConfig
+    make_slice : callable
+        Gives what each core has for itself: ``Slice``, or a stand-in with its ports.
 
     Computes one inference at a time and takes the next input meanwhile. An image is taken between
     inferences, when all inputs that were taken before have been computed. Without a network, the
@@ -60,9 +73,10 @@ class Core(wiring.Component):
     perf: data.View
     weights: list[stream.Interface]
 
-    def __init__(self, cfg: CoreConfig):
+    def __init__(self, cfg: CoreConfig, make_slice: Callable[[CoreConfig], SlicePorts] = Slice):
         self.cfg = cfg
-        outside = In(stream.Signature(word_layout(cfg))).array(cfg.engines * cfg.banks)
+        self.make_slice = make_slice
+        outside = In(stream.Signature(word_layout(cfg))).array(cfg.group_rows * cfg.banks)
         super().__init__(
             {
                 **({"weights": outside} if cfg.external_weights else {}),
@@ -87,8 +101,8 @@ class Core(wiring.Component):
 
     @staticmethod
     def result_depth(cfg: CoreConfig) -> int:
-        """Return the places of the result queue: a ready reader never holds up a row group."""
-        return 1 << (Core.row_latency(cfg) + 3 * cfg.engines + 8).bit_length()
+        """Return the places of the result queue, as ``timing`` counts on them."""
+        return result_depth(cfg)
 
     def elaborate(self, platform: object) -> Module:
         """Return the gateware."""
@@ -100,48 +114,54 @@ class Core(wiring.Component):
         m.submodules.steps = steps = Buffer(step_layout(cfg))
         m.submodules.activations = activations = ActivationMemory(cfg)
         m.submodules.layer_feed = layer_feed = LayerFeed(cfg)
-        m.submodules.array = array = Array(cfg)
-        m.submodules.multiply = multiply = Multiply(cfg)
-        m.submodules.post = post = Post(cfg)
-        m.submodules.retire = retire = Retire(cfg, depth=self.result_depth(cfg))
+        m.submodules.retire = retire = Retire(cfg, depth=result_depth(cfg))
+        slices = [
+            self._slice(m, number, loader, layer_feed, sequencer, retire)
+            for number in range(cfg.cores)
+        ]
 
         # Data path, left to right.
         connect(m, flipped(self.input), inputs.i)
         connect(m, inputs.write, activations.write_input)
         connect(m, sequencer.steps, steps.i)
-        connect(m, steps.o, array.steps)
-        connect(m, array.reads, activations.steps)
-        connect(m, activations.chunks, array.chunks)
-        words = self._words(m, loader)
-        feeds = [self._feed(m, e, words, loader, layer_feed) for e in range(cfg.engines)]
-        for engine, feed in enumerate(feeds):
-            connect(m, feed.o, array.beats[engine])
-        connect(m, array.rows, multiply.rows)
-        connect(m, multiply.z, post.z)
-        connect(m, post.o, retire.i)
+        m.d.comb += [
+            steps.o.ready.eq(slices[0].steps.ready),
+            activations.steps.valid.eq(slices[0].taken),
+            activations.steps.payload.eq(steps.o.payload),
+        ]
+        for number, part in enumerate(slices):
+            # Slices move in lock step: what one of them says of a clock all of them say.
+            others = [] if cfg.lock_step else [x.fed for x in slices if x is not part]
+            m.d.comb += [
+                part.steps.payload.eq(steps.o.payload),
+                part.steps.valid.eq(steps.o.valid),
+                part.chunks.payload.eq(activations.chunks.payload),
+                part.chunks.valid.eq(activations.chunks.valid),
+                part.others.eq(Cat(others).all()),
+                retire.i.payload[number].eq(part.row),
+            ]
+        m.d.comb += retire.i.valid.eq(slices[0].row_valid)
         connect(m, retire.write, activations.write_hidden)
         connect(m, retire.results, flipped(self.result))
 
         # Image.
         connect(m, flipped(self.load), loader.i)
-        connect(m, loader.write_basis, multiply.write_basis)
-        connect(m, loader.write_bias, multiply.write_bias)
         self._layer_table(m, loader, sequencer, layer_feed)
 
-        # Control. In lock step, all engines do what one does.
-        waited = feeds[:1] if cfg.lock_step else feeds
+        # Control. With banks in lock step, all slices do what one does.
+        waited = slices[:1] if cfg.lock_step else slices
         m.d.comb += [
             inputs.accept.eq(loader.loaded & ~loader.wanted & ~loader.busy),
             inputs.in_features.eq(self._in_features(m, loader)),
-            inputs.release.eq(array.reads.valid & array.reads.payload.release),
+            inputs.release.eq(slices[0].taken & steps.o.payload.release),
             inputs.hold.eq(retire.write.en.any() if cfg.shared_activations else 0),
             loader.grant.eq(inputs.empty & ~sequencer.running),
             layer_feed.start.eq(~loader.loaded),
             layer_feed.layers.eq(loader.layers),
-            layer_feed.ready.eq(Cat(feed.command.ready for feed in waited).all()),
-            layer_feed.taken.eq(array.taken),
+            layer_feed.ready.eq(Cat(part.ready for part in waited).all()),
+            layer_feed.taken.eq(slices[0].taken),
             sequencer.start.eq(
-                inputs.full & loader.loaded & Cat(feed.o.valid for feed in waited).all()
+                inputs.full & loader.loaded & Cat(part.fed for part in waited).all()
             ),
             sequencer.layers.eq(loader.layers),
             sequencer.slot.eq(inputs.slot),
@@ -154,58 +174,49 @@ class Core(wiring.Component):
             retire.begin.eq(sequencer.begin),
             retire.record.eq(sequencer.layer),
             retire.is_last.eq(sequencer.is_last),
-            multiply.begin.eq(sequencer.begin),
-            multiply.basis_base.eq(sequencer.layer.basis_base),
-            multiply.per_row.eq(sequencer.layer.per_row),
-            multiply.bias_narrow.eq(sequencer.layer.bias_narrow),
-            multiply.bias_shift.eq(sequencer.layer.bias_shift),
-            post.shift.eq(retire.layer.shift),
-            post.low.eq(retire.layer.low),
-            post.high.eq(retire.layer.high),
         ]
-        self._status(m, loader, inputs, sequencer, feeds)
-        self._perf(m, sequencer, array, retire)
+        self._status(m, loader, inputs, sequencer, slices)
+        self._perf(m, sequencer, slices[0], retire)
         return m
 
-    def _words(self, m: Module, loader: Loader) -> list[stream.Interface]:
-        """Return the weight words of all banks: from outside, or from memories."""
-        cfg = self.cfg
-        if cfg.external_weights:
-            return [flipped(words) for words in self.weights]
-        total = cfg.engines * cfg.banks
-        together = total if cfg.lock_step else 1
-        words: list[stream.Interface] = []
-        for number in range(0, total, together):
-            banks = WeightBanks(cfg, together)
-            m.submodules[f"banks_{number}"] = banks
-            for write, port in zip(loader.write_weights[number:], banks.write, strict=False):
-                connect(m, write, port)
-            m.d.comb += banks.start.eq(~loader.loaded)
-            words += banks.o
-        return words
-
-    def _feed(
+    def _slice(
         self,
         m: Module,
-        engine: int,
-        words: list[stream.Interface],
+        number: int,
         loader: Loader,
         layer_feed: LayerFeed,
-    ) -> EngineFeed:
-        """Return the decoders of an engine, with its weight words and the layers connected."""
-        cfg = self.cfg
-        m.submodules[f"feed_{engine}"] = feed = EngineFeed(cfg)
-        for index in range(cfg.banks):
-            connect(m, words[engine * cfg.banks + index], feed.words[index])
+        sequencer: Sequencer,
+        retire: Retire,
+    ) -> SlicePorts:
+        """Return a core's own part, connected with all that is the same for each."""
+        m.submodules[f"slice_{number}"] = part = self.make_slice(self.cfg)
+        connect(m, loader.write_basis[number], part.write_basis)
+        connect(m, loader.write_bias[number], part.write_bias)
+        for bank in range(self.cfg.engines * self.cfg.banks):
+            # Rows are dealt to the cores first, and each core deals its own to its engines.
+            engine, index = divmod(bank, self.cfg.banks)
+            outside = (engine * self.cfg.cores + number) * self.cfg.banks + index
+            if self.cfg.external_weights:
+                connect(m, flipped(self.weights[outside]), part.weights[bank])
+            else:
+                connect(m, loader.write_weights[outside], part.write_weights[bank])
         m.d.comb += [
-            feed.start.eq(~loader.loaded),
-            feed.command.payload.eq(layer_feed.command),
-            feed.command.valid.eq(layer_feed.give),
-            feed.entry.eq(layer_feed.entry),
-            feed.open.eq(layer_feed.open),
-            feed.first_layer.eq(layer_feed.first_layer),
+            part.start.eq(~loader.loaded),
+            part.give.eq(layer_feed.give),
+            part.command.eq(layer_feed.command),
+            part.entry.eq(layer_feed.entry),
+            part.open.eq(layer_feed.open),
+            part.first_layer.eq(layer_feed.first_layer),
+            part.begins.eq(sequencer.begin),
+            part.basis_base.eq(sequencer.layer.basis_base),
+            part.per_row.eq(sequencer.layer.per_row),
+            part.bias_narrow.eq(sequencer.layer.bias_narrow),
+            part.bias_shift.eq(sequencer.layer.bias_shift),
+            part.shift.eq(retire.layer.shift),
+            part.low.eq(retire.layer.low),
+            part.high.eq(retire.layer.high),
         ]
-        return feed
+        return part
 
     def _layer_table(
         self, m: Module, loader: Loader, sequencer: Sequencer, layer_feed: LayerFeed
@@ -232,7 +243,7 @@ class Core(wiring.Component):
         loader: Loader,
         inputs: InputWriter,
         sequencer: Sequencer,
-        feeds: list[EngineFeed],
+        slices: list[SlicePorts],
     ) -> None:
         wrong_length = Signal()
         wrong_weights = Signal()
@@ -241,7 +252,7 @@ class Core(wiring.Component):
         with m.Else():
             with m.If(inputs.wrong_length):
                 m.d.sync += wrong_length.eq(1)
-            with m.If(Cat(feed.fault for feed in feeds).any()):
+            with m.If(Cat(part.fault for part in slices).any()):
                 m.d.sync += wrong_weights.eq(1)
         m.d.comb += [
             self.status.loaded.eq(loader.loaded),
@@ -254,7 +265,7 @@ class Core(wiring.Component):
         with m.Elif(wrong_length):
             m.d.comb += self.status.error.eq(ErrorCode.INPUT_LENGTH)
 
-    def _perf(self, m: Module, sequencer: Sequencer, array: Array, retire: Retire) -> None:
+    def _perf(self, m: Module, sequencer: Sequencer, array: SlicePorts, retire: Retire) -> None:
         cycles = Signal(32)
         beats = Signal(32)
         stalls = Signal(32)

@@ -31,7 +31,7 @@ from fantastic4_hw.shapes import LOAD_LAYOUT, struct_of
 
 def banks_of(cfg: CoreConfig) -> int:
     """Return how many WEIGHTS sections an image for ``cfg`` has."""
-    return 0 if cfg.external_weights else cfg.engines * cfg.banks
+    return 0 if cfg.external_weights else cfg.group_rows * cfg.banks
 
 
 class Loader(wiring.Component):
@@ -40,7 +40,8 @@ class Loader(wiring.Component):
     A word is taken a clock, or every fifth with ``cfg.byte_checksum``.
 
     Magic, version, geometry and needs are checked before anything is written, sections must come
-    in the order of ``Section`` with one WEIGHTS section a bank, and the checksum decides. A
+    in the order of ``Section``, with a BASIS and a BIAS section a core and a WEIGHTS section a
+    bank, and the checksum decides. A
     refused image is read to its ``last`` word; the next one starts afresh. From the first word
     of an image until its checksum was right ``loaded`` is low.
 
@@ -58,7 +59,8 @@ class Loader(wiring.Component):
     layers : ``Out(5)``
         Layers of the network that is loaded.
     write_table, write_basis, write_bias, write_weights : ``Out``
-        Write ports; ``write_weights`` is one a bank.
+        Write ports: one a core of ``write_basis`` and ``write_bias``, one a bank of
+        ``write_weights``.
     """
 
     grant: Signal
@@ -69,8 +71,8 @@ class Loader(wiring.Component):
     error: Signal
     layers: Signal
     write_table: WritePort
-    write_basis: WritePort
-    write_bias: WritePort
+    write_basis: list[WritePort]
+    write_bias: list[WritePort]
     write_weights: list[WritePort]
 
     def __init__(self, cfg: CoreConfig):
@@ -85,8 +87,10 @@ class Loader(wiring.Component):
                 "error": Out(4),
                 "layers": Out(5),
                 "write_table": Out(WriteSignature(cfg.max_layers, LAYER.width)),
-                "write_basis": Out(WriteSignature(cfg.basis_depth, 32 * BASIS_WORDS)),
-                "write_bias": Out(WriteSignature(cfg.row_depth, cfg.bias_width)),
+                "write_basis": Out(WriteSignature(cfg.basis_depth, 32 * BASIS_WORDS)).array(
+                    cfg.cores
+                ),
+                "write_bias": Out(WriteSignature(cfg.row_depth, cfg.bias_width)).array(cfg.cores),
                 "write_weights": Out(WriteSignature(cfg.weight_depth, cfg.word_width)).array(
                     banks_of(cfg)
                 ),
@@ -101,7 +105,8 @@ class Loader(wiring.Component):
         word, last = self.i.payload.data, self.i.payload.last
         section = Signal(struct_of(SECTION))
         kind = Signal(4)
-        bank = Signal(12)
+        index = Signal(12)
+        """Core or bank of the section that is due."""
         at = Signal(16)
         left = Signal(16)
         part = Signal(range(LAYER_WORDS))
@@ -144,10 +149,10 @@ class Loader(wiring.Component):
         uneven, words = Signal(), Signal(16)
         if cfg.lock_step:
             m.d.comb += uneven.eq(
-                (kind == Section.WEIGHTS) & (bank != 0) & (section.count != words)
+                (kind == Section.WEIGHTS) & (index != 0) & (section.count != words)
             )
         needs = data.View(struct_of(NEEDS), word)
-        parts, depth = self._sizes(m, kind)
+        parts, depth, last_index = self._sizes(m, kind)
         shifted = Signal(32 * LAYER_WORDS)
         write = Signal()
         write_at = Signal(16)
@@ -166,7 +171,7 @@ class Loader(wiring.Component):
                 with word_taken():
                     m.d.sync += header.eq(header + 1)
                     with m.If(header == HEADER_WORDS - 1):
-                        m.d.sync += [kind.eq(Section.LAYERS), bank.eq(0)]
+                        m.d.sync += [kind.eq(Section.LAYERS), index.eq(0)]
                         m.next = "SECTION"
                     with m.Switch(header):
                         expect(0, ErrorCode.MAGIC, word == MAGIC)
@@ -184,7 +189,7 @@ class Loader(wiring.Component):
             with m.State("SECTION"):
                 m.d.comb += self.i.ready.eq(1)
                 ends = kind > Section.WEIGHTS
-                right = (section.kind == kind) & (section.index == bank)
+                right = (section.kind == kind) & (section.index == index)
                 with word_taken():
                     m.d.sync += [at.eq(0), left.eq(section.count), part.eq(parts - 1)]
                     with m.If(ends & (section.kind == Section.END) & (section.count == 0)):
@@ -216,10 +221,10 @@ class Loader(wiring.Component):
             with m.State("NEXT"):
                 # The record is being written; then on to the section that must follow.
                 skipped = (kind == Section.BIAS) if not banks else 0
-                with m.If((kind == Section.WEIGHTS) & (bank != banks - 1)):
-                    m.d.sync += bank.eq(bank + 1)
+                with m.If(index != last_index):
+                    m.d.sync += index.eq(index + 1)
                 with m.Else():
-                    m.d.sync += [kind.eq(kind + 1 + skipped), bank.eq(0)]
+                    m.d.sync += [kind.eq(kind + 1 + skipped), index.eq(0)]
                 m.next = "SECTION"
 
             with m.State("SKIP"):
@@ -259,45 +264,51 @@ class Loader(wiring.Component):
         with m.If(fsm.ongoing("IDLE")):
             m.d.sync += foreign.eq(0)
         m.d.comb += self.busy.eq(~fsm.ongoing("IDLE"))
-        self._ports(m, shifted, kind, bank, write, write_at)
+        self._ports(m, shifted, kind, index, write, write_at)
         return m
 
-    def _sizes(self, m: Module, kind: Signal) -> tuple[Signal, Signal]:
-        """Return the 32-bit words of a record of this kind, and how many there is room for."""
+    def _sizes(self, m: Module, kind: Signal) -> tuple[Signal, Signal, Signal]:
+        """Return the 32-bit words of a record of this kind, how many there is room for, and the
+        number of the last section of this kind.
+        """
         cfg = self.cfg
         sizes = {
-            Section.LAYERS: (LAYER_WORDS, cfg.max_layers),
-            Section.BASIS: (BASIS_WORDS, cfg.basis_depth),
-            Section.BIAS: (1, cfg.row_depth),
-            Section.WEIGHTS: (1, cfg.weight_depth),
+            Section.LAYERS: (LAYER_WORDS, cfg.max_layers, 1),
+            Section.BASIS: (BASIS_WORDS, cfg.basis_depth, cfg.cores),
+            Section.BIAS: (1, cfg.row_depth, cfg.cores),
+            Section.WEIGHTS: (1, cfg.weight_depth, max(1, banks_of(cfg))),
         }
-        parts, depth = Signal(8), Signal(25)
+        parts, depth, last_index = Signal(8), Signal(25), Signal(12)
         with m.Switch(kind):
-            for section, (words, records) in sizes.items():
+            for section, (words, records, sections) in sizes.items():
                 with m.Case(section):
-                    m.d.comb += [parts.eq(words), depth.eq(records)]
-        return parts, depth
+                    m.d.comb += [parts.eq(words), depth.eq(records), last_index.eq(sections - 1)]
+        return parts, depth, last_index
 
     def _ports(
         self,
         m: Module,
         shifted: Signal,
         kind: Signal,
-        bank: Signal,
+        index: Signal,
         write: Signal,
         write_at: Signal,
     ) -> None:
         """Drive the write ports; a record of n words lies in the upper 32 n bits shifted in."""
         ports = [
-            (Section.LAYERS, 0, self.write_table, LAYER_WORDS),
-            (Section.BASIS, 0, self.write_basis, BASIS_WORDS),
-            (Section.BIAS, 0, self.write_bias, 1),
+            (Section.LAYERS, [self.write_table], LAYER_WORDS),
+            (Section.BASIS, self.write_basis, BASIS_WORDS),
+            (Section.BIAS, self.write_bias, 1),
+            (Section.WEIGHTS, self.write_weights, 1),
         ]
-        for index, port in enumerate(self.write_weights):
-            ports.append((Section.WEIGHTS, index, port, 1))
-        for section, index, port, words in ports:
+        numbered = [
+            (section, number, port, words)
+            for section, ports_of_kind, words in ports
+            for number, port in enumerate(ports_of_kind)
+        ]
+        for section, number, port, words in numbered:
             m.d.comb += [
                 port.addr.eq(write_at),
                 port.data.eq(shifted[len(shifted) - 32 * words :]),
-                port.en.eq(write & (kind == section) & (bank == index)),
+                port.en.eq(write & (kind == section) & (index == number)),
             ]

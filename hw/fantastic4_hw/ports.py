@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The core as a Verilog block: AXI-Stream names on plain ports."""
 
+from collections.abc import Callable
+
 from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -8,6 +10,7 @@ from amaranth.lib.wiring import In, Out
 from fantastic4.config import CoreConfig
 from fantastic4_hw.core import Core
 from fantastic4_hw.shapes import INDEX_WIDTH
+from fantastic4_hw.slice import Slice, SlicePorts
 
 
 class StreamCore(wiring.Component):
@@ -21,7 +24,8 @@ class StreamCore(wiring.Component):
     m_axis_result_* : one signed 32-bit output; ``tlast`` ends an inference, and then ``tuser`` is
         the index of the largest output.
     s_axis_weights_* : with ``cfg.external_weights`` only: a stream a bank, side by side; bank ``b``
-        of engine ``e`` being number ``e * banks + b``. A transfer of it is one weight word, and its
+        of engine ``e`` being number ``e * banks + b``, engines counted as rows are dealt to them. A
+        transfer of it is one weight word, and its
         bit of ``tuser`` says that the word is the network's first.
     status_*, perf_* : see ``Core``.
     """
@@ -51,14 +55,15 @@ class StreamCore(wiring.Component):
     perf_beats: Signal
     perf_stalls: Signal
 
-    def __init__(self, cfg: CoreConfig):
+    def __init__(self, cfg: CoreConfig, make_slice: Callable[[CoreConfig], SlicePorts] = Slice):
         self.cfg = cfg
+        self.make_slice = make_slice
         super().__init__(ports_of(cfg))
 
     def elaborate(self, platform: object) -> Module:
         """Return the gateware."""
         m = Module()
-        m.submodules.core = core = Core(self.cfg)
+        m.submodules.core = core = Core(self.cfg, self.make_slice)
         m.d.comb += [
             core.load.payload.data.eq(self.s_axis_load_tdata),
             core.load.payload.last.eq(self.s_axis_load_tlast),
@@ -106,7 +111,7 @@ def _sink(prefix: str, width: int) -> dict[str, wiring.Member]:
 
 def _weights(cfg: CoreConfig) -> dict[str, wiring.Member]:
     """Return the ports of the streams of weight words."""
-    banks = cfg.engines * cfg.banks
+    banks = cfg.group_rows * cfg.banks
     return {
         "s_axis_weights_tdata": In(banks * cfg.word_width),
         "s_axis_weights_tuser": In(banks),

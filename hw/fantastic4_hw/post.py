@@ -2,10 +2,11 @@
 """Post-processing: rounding shift and clamp."""
 
 from amaranth.hdl import Module, Mux, Signal, signed
-from amaranth.lib import data, stream, wiring
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from fantastic4.config import CoreConfig
+from fantastic4_hw.shapes import finished_layout
 
 
 class Post(wiring.Component):
@@ -20,8 +21,7 @@ class Post(wiring.Component):
     shift, low, high : ``In``
         Parameters of the layer.
     z : ``In(stream(signed(acc_width)), always_ready)``
-    o : ``Out(stream(StructLayout), always_ready)``
-        ``rounded``, signed, and ``y``, 8 bits.
+    o : ``Out(stream(finished_layout(cfg)), always_ready)``
     """
 
     shift: Signal
@@ -34,14 +34,13 @@ class Post(wiring.Component):
 
     def __init__(self, cfg: CoreConfig):
         self.cfg = cfg
-        layout = data.StructLayout({"rounded": signed(cfg.acc_width), "y": 8})
         super().__init__(
             {
                 "shift": In(6),
                 "low": In(8),
                 "high": In(8),
                 "z": In(stream.Signature(signed(cfg.acc_width), always_ready=True)),
-                "o": Out(stream.Signature(layout, always_ready=True)),
+                "o": Out(stream.Signature(finished_layout(cfg), always_ready=True)),
             }
         )
 

@@ -37,7 +37,7 @@ class Sequencer(wiring.Component):
     room : ``In(1)``
         The result queue has room for a row group.
     reserve : ``Out(1)``, ``reserve_rows`` : ``Out``
-        Take that room, for so many rows.
+        Take that room, for so many rows of each core.
     steps : ``Out(stream)``
     """
 
@@ -89,6 +89,7 @@ class Sequencer(wiring.Component):
         """
         m = Module()
         cfg = self.cfg
+        shift = cfg.cores.bit_length() - 1
         step = self.steps.payload
         tile_chunks = cfg.tile_chunks
         record = Signal(LAYER_LAYOUT)
@@ -99,7 +100,7 @@ class Sequencer(wiring.Component):
         planes_beyond = Signal(signed(len(record.planes) + 1))
         """Planes of the group behind this one, less one."""
         rows_beyond = Signal(signed(FEATURE_WIDTH + 1))
-        """Rows of the layer behind this group, less one."""
+        """Rows of the layer in each core behind this group, less one, padding included."""
         last_place = Signal()
         """This chunk would fill its tile."""
         first_tile, last_tile, first_plane = Signal(), Signal(), Signal()
@@ -154,7 +155,7 @@ class Sequencer(wiring.Component):
             new = self.table_record
             m.d.sync += [
                 record.eq(new),
-                rows_beyond.eq(new.out_features - (cfg.engines + 1)),
+                rows_beyond.eq(((new.out_features + cfg.cores - 1) >> shift) - (cfg.engines + 1)),
                 planes_beyond.eq(new.planes - 2),
                 first_plane.eq(1),
                 last.eq(enters_last),

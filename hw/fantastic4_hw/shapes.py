@@ -63,7 +63,7 @@ def basis_layout(cfg: CoreConfig) -> data.ArrayLayout:
 
 
 def rows_shape(cfg: CoreConfig) -> int:
-    """Return the width that counts the rows of a group less one."""
+    """Return the width that counts the rows of a group in each core less one."""
     return max(1, (cfg.engines - 1).bit_length())
 
 
@@ -76,7 +76,7 @@ def flags_layout(cfg: CoreConfig) -> dict[str, int]:
     """Return the fields that say where a chunk stands in its row group.
 
     ``first`` and ``last`` chunk of a tile; ``open`` and ``close``: first and last tile of the
-    group; ``ends``: last group of the layer; ``rows``: rows of the group less one.
+    group; ``ends``: last group of the layer; ``rows``: rows of the group in each core less one.
     """
     return {"first": 1, "last": 1, "open": 1, "close": 1, "ends": 1, "rows": rows_shape(cfg)}
 
@@ -100,6 +100,11 @@ def step_layout(cfg: CoreConfig) -> data.StructLayout:
 def chunk_layout(cfg: CoreConfig) -> data.StructLayout:
     """Return the layout of a chunk on its way to the array."""
     return data.StructLayout({"acts": activations(cfg.lanes), **flags_layout(cfg)})
+
+
+def finished_layout(cfg: CoreConfig) -> data.StructLayout:
+    """Return the layout of a finished row: ``rounded`` before the clamp, and ``y`` behind it."""
+    return data.StructLayout({"rounded": signed(cfg.acc_width), "y": unsigned(8)})
 
 
 def row_layout(cfg: CoreConfig) -> data.StructLayout:

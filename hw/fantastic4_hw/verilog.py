@@ -20,6 +20,7 @@ from fantastic4_hw.memories import WeightBanks
 from fantastic4_hw.multiply import Multiply
 from fantastic4_hw.ports import StreamCore, ports_of
 from fantastic4_hw.post import Post
+from fantastic4_hw.slice import SLICE, NamedSlice, Slice
 
 TOP = "fantastic4_core"
 """Name of the top module."""
@@ -40,6 +41,14 @@ def convert(component: wiring.Component, name: str = TOP, family: str = "generic
     return _ELEMENT.sub(lambda match: re.sub(r"\[(\d+)\]", r"_\1", match[0]), text)
 
 
+def core_text(cfg: CoreConfig, family: str = "generic") -> str:
+    """Return the Verilog of a configuration's core, or of its cores: these are all one module."""
+    if cfg.cores == 1:
+        return convert(StreamCore(cfg), family=family)
+    shared = convert(StreamCore(cfg, NamedSlice), family=family)
+    return shared + convert(Slice(cfg), SLICE, family)
+
+
 def describe(cfg: CoreConfig) -> dict[str, Any]:
     """Return ports, geometry, memories and latencies of a core as plain JSON."""
     ports = [
@@ -57,6 +66,7 @@ def describe(cfg: CoreConfig) -> dict[str, Any]:
         "geometry": {
             "lanes": cfg.lanes,
             "engines": cfg.engines,
+            "cores": cfg.cores,
             "tile": cfg.tile,
             "input_width": cfg.input_width,
             "max_layers": cfg.max_layers,
@@ -68,7 +78,7 @@ def describe(cfg: CoreConfig) -> dict[str, Any]:
             "external_weights": cfg.external_weights,
         },
         "memory_bits": memory_bits(cfg),
-        "multipliers": 4,
+        "multipliers": 4 * cfg.cores,
         "latency": {
             "weight_bank": WeightBanks.latency,
             "activations": ActivationMemory.latency,
@@ -88,9 +98,9 @@ def memory_bits(cfg: CoreConfig) -> dict[str, int]:
     return {
         "weights": 0
         if cfg.external_weights
-        else cfg.engines * cfg.banks * cfg.weight_depth * cfg.word_width,
-        "basis": cfg.basis_depth * 4 * cfg.basis_width,
-        "bias": cfg.row_depth * cfg.bias_width,
+        else cfg.group_rows * cfg.banks * cfg.weight_depth * cfg.word_width,
+        "basis": cfg.cores * cfg.basis_depth * 4 * cfg.basis_width,
+        "bias": cfg.cores * cfg.row_depth * cfg.bias_width,
         "inputs": 2 * cfg.input_chunks * cfg.lanes * cfg.act_width,
         "hidden": 2 * cfg.hidden_chunks * cfg.lanes * cfg.act_width,
         "layers": cfg.max_layers * LAYER.width,
@@ -101,7 +111,7 @@ def write_verilog(cfg: CoreConfig, out_dir: Path, family: str = "generic") -> Pa
     """Write ``fantastic4_<config>.v`` and ``.json`` into ``out_dir``; return the Verilog's path."""
     out_dir.mkdir(parents=True, exist_ok=True)
     path = out_dir / f"fantastic4_{cfg.name}.v"
-    path.write_text(convert(StreamCore(cfg), family=family))
+    path.write_text(core_text(cfg, family))
     record = describe(cfg) | {"family": family}
     path.with_suffix(".json").write_text(json.dumps(record, indent=2) + "\n")
     return path

@@ -211,4 +211,6 @@ def _beats(image: bytes, cfg: CoreConfig) -> int:
         layers = parse(image).layers
     except ImageError:
         return cfg.weight_depth
-    return sum(x["planes"] * -(-x["out_features"] // cfg.engines) * x["in_chunks"] for x in layers)
+    return sum(
+        x["planes"] * -(-x["out_features"] // cfg.group_rows) * x["in_chunks"] for x in layers
+    )

@@ -5,7 +5,7 @@ import hashlib
 import importlib.metadata
 import platform
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,9 +15,17 @@ from fantastic4_sim.toolchain import compile_model, find_verilator
 
 HARNESS = Path(__file__).with_name("harness.cpp")
 TOP = "fantastic4_core"
+SLICE = "fantastic4_slice"
 
 OPTIONS = ("-O3", "--x-assign", "fast", "--x-initial", "fast", "--no-assert", "--no-timing")
 MAKE_OPTIONS = ("OPT_FAST=-O3", "OPT_SLOW=-O0", "OPT_GLOBAL=-O0")
+
+BLOCK_OPTIONS = ("-O1", *OPTIONS[1:], "--output-split", "20000")
+BLOCK_MAKE_OPTIONS = ("OPT_FAST=-O1", *MAKE_OPTIONS[1:])
+"""For models with blocks: they are large, and compiling them takes longer than running them."""
+
+LARGE = 2048
+"""Lanes above which the slices of several cores are compiled by themselves."""
 
 
 def core_verilog(cfg: CoreConfig, folder: Path) -> Path:
@@ -36,13 +44,27 @@ def core_verilog(cfg: CoreConfig, folder: Path) -> Path:
     return kept
 
 
-def build(verilog: Path, name: str, folder: Path) -> Path:
+def blocks_of(cfg: CoreConfig) -> tuple[str, ...]:
+    """Return the modules to compile by themselves: none, or the slice of a large configuration.
+
+    A compiler that sees all slices at once takes as many times longer as there are, and optimises
+    the better; up to some thousand lanes that is worth it.
+    """
+    large = cfg.cores > 1 and cfg.lanes * cfg.group_rows > LARGE
+    return (SLICE,) if large else ()
+
+
+def build(verilog: Path, name: str, folder: Path, blocks: Sequence[str] = ()) -> Path:
     """Return the compiled model of the core in ``verilog``, from ``folder`` if it is there.
 
+    ``blocks`` are modules compiled by themselves, once for all their instances.
     Safe to call from several processes at once; an interrupted one leaves nothing that is used.
     """
     tool = find_verilator()
-    how = (tool and tool.version, OPTIONS, MAKE_OPTIONS, platform.machine())
+    options, make_options = (
+        (BLOCK_OPTIONS, BLOCK_MAKE_OPTIONS) if blocks else (OPTIONS, MAKE_OPTIONS)
+    )
+    how = (tool and tool.version, options, make_options, tuple(blocks), platform.machine())
     key = digest(verilog.read_bytes(), HARNESS.read_bytes(), repr(how).encode())
     model = folder / f"{name}-{key}"
     if model.is_file():
@@ -54,8 +76,9 @@ def build(verilog: Path, name: str, folder: Path) -> Path:
                     [verilog, HARNESS],
                     TOP,
                     Path(scratch),
-                    options=OPTIONS,
-                    make_options=MAKE_OPTIONS,
+                    options=options,
+                    make_options=make_options,
+                    blocks=blocks,
                 ).replace(model)
     return model
 

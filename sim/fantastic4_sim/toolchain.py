@@ -83,6 +83,7 @@ def compile_model(
     *,
     options: Sequence[str] = (),
     make_options: Sequence[str] = (),
+    blocks: Sequence[str] = (),
     jobs: int = 0,
 ) -> Path:
     """Compile Verilog and C++ to an executable in ``out_dir`` and return its path.
@@ -97,6 +98,8 @@ def compile_model(
         Made if it is not there.
     options, make_options : sequence of str
         More for Verilator, and more variables for make.
+    blocks : sequence of str
+        Modules that Verilator compiles by themselves, once for all their instances.
     jobs : int
         Compilers side by side; 0 for one a core.
 
@@ -109,13 +112,20 @@ def compile_model(
     if tool is None or missing_tools():
         raise SimulationError(f"cannot compile a model without {', '.join(missing_tools())}")
     out_dir.mkdir(parents=True, exist_ok=True)
+    if blocks:
+        control = out_dir / "blocks.vlt"
+        lines = [f'hier_block -module "{block}"\n' for block in blocks]
+        control.write_text("`verilator_config\n" + "".join(lines))
+        sources = [control, *sources]
+        options = ["--hierarchical", *options]
     verilate = [
         *(str(tool.executable), "--cc", "--exe", "--prefix", "Vtop", "--top-module", top),
         *("--Mdir", str(out_dir), "-o", "model", *WARNINGS, *options),
         *(str(source.resolve()) for source in sources),
     ]
     _call(verilate, out_dir, tool, "verilator")
-    make = ["make", "-j", str(jobs or cores()), "-f", "Vtop.mk", *make_options]
+    goal = ["-f", "Vtop_hier.mk", "hier_build"] if blocks else ["-f", "Vtop.mk"]
+    make = ["make", "-j", str(jobs or cores()), *goal, *make_options]
     if tool.root is not None:
         # The package remembers the tools of the machine it was built on: name those of this one.
         make += ["CXX=g++", "LINK=g++", "AR=ar", "PERL=perl", f"PYTHON3={sys.executable}"]

@@ -15,7 +15,7 @@ from fantastic4.config import CoreConfig
 from fantastic4.errors import SimulationError
 from fantastic4_sim.commands import Command, Load, RawReply
 from fantastic4_sim.device import Device, Progress
-from fantastic4_sim.models import build, core_verilog
+from fantastic4_sim.models import blocks_of, build, core_verilog
 
 _REPLY = struct.Struct("<7Q")
 
@@ -46,7 +46,7 @@ class VerilatedDevice(Device):
         folder = build_dir or Path(platformdirs.user_cache_dir("fantastic4")) / "verilated"
         folder.mkdir(parents=True, exist_ok=True)
         source = core_verilog(cfg, folder) if verilog is None else verilog(cfg, folder)
-        self.model = build(source, cfg.name, folder)
+        self.model = build(source, cfg.name, folder, blocks_of(cfg))
 
     def _simulate(
         self, commands: Sequence[Command], patience: int, seed: int, progress: Progress

@@ -44,9 +44,45 @@ def encode(bias: np.ndarray) -> BiasWords:
         if _are_mantissas(mantissas):
             if (mantissas << shift != bias).any():
                 break
-            padded = np.append(mantissas, [0] * (len(bias) % 2))
-            return BiasWords(padded.astype("<i2").view("<u4"), narrow=True, shift=shift)
-    return BiasWords(bias.astype("<i4").view("<u4"), narrow=False, shift=0)
+            return BiasWords(_words(mantissas, narrow=True), narrow=True, shift=shift)
+    return BiasWords(_words(bias, narrow=False), narrow=False, shift=0)
+
+
+def encode_dealt(bias: np.ndarray, cores: int) -> list[BiasWords]:
+    """Return ``bias`` as ``encode`` stores it, dealt to cores: row ``r`` to core ``r % cores``.
+
+    All cores have a layer narrow, with one shift, or wide, and equally many words: behind the last
+    row are biases of 0.
+    """
+    _, narrow, shift = encode(bias)
+    return [
+        BiasWords(_words(part >> shift, narrow=narrow), narrow, shift) for part in deal(bias, cores)
+    ]
+
+
+def decode_dealt(stored: list[BiasWords], rows: int) -> np.ndarray:
+    """Return the ``rows`` biases that ``encode_dealt`` stored, int64.
+
+    Raises
+    ------
+    ValueError
+        As ``decode``, and if one of a row that is only padding is not 0.
+    """
+    each = -(-rows // len(stored))
+    biases = np.stack([decode(part, each) for part in stored], axis=1).ravel()
+    if biases[rows:].any():
+        raise ValueError(f"biases behind the last row must be 0, not {biases[rows:].tolist()}")
+    return biases[:rows]
+
+
+def deal(rows: np.ndarray, cores: int) -> list[np.ndarray]:
+    """Return what each core gets of ``rows``, any shape ``(rows, ...)``: every ``cores``-th.
+
+    All get equally many: behind the last row are zeros.
+    """
+    padding = np.zeros((-len(rows) % cores, *rows.shape[1:]), rows.dtype)
+    padded = np.concatenate([rows, padding])
+    return [padded[core::cores] for core in range(cores)]
 
 
 def decode(stored: BiasWords, rows: int) -> np.ndarray:
@@ -77,6 +113,12 @@ def decode(stored: BiasWords, rows: int) -> np.ndarray:
 def word_count(rows: int, *, narrow: bool) -> int:
     """Return the 32-bit words of ``rows`` biases."""
     return -(-rows // 2) if narrow else rows
+
+
+def _words(values: np.ndarray, *, narrow: bool) -> np.ndarray:
+    if not narrow:
+        return values.astype("<i4").view("<u4")
+    return np.append(values, [0] * (len(values) % 2)).astype("<i2").view("<u4")
 
 
 def _are_mantissas(values: np.ndarray) -> bool:

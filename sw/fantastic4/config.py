@@ -26,7 +26,10 @@ MAX_COUNT = (1 << 16) - 1
 """Most records of one section of an image."""
 
 MAX_BANKS = 1 << 12
-"""Most weight banks of a core."""
+"""Most weight banks of a configuration, those of all cores together."""
+
+MAX_CORES = 1 << 7
+"""Most cores of a configuration."""
 
 MAX_BANK_LANES = 8
 """Most lanes of a bank: its dense beat is one word of an image."""
@@ -48,7 +51,7 @@ def formats_for(bank_lanes: int) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class CoreConfig:
-    """Geometry of one core.
+    """Geometry of one core, or of several that work on the same layer.
 
     Parameters
     ----------
@@ -57,13 +60,14 @@ class CoreConfig:
     lanes : int
         Weights an engine handles in one clock.
     engines : int
-        Rows computed side by side.
+        Rows that a core computes side by side.
     weight_depth : int
         Words of ``word_width`` bits in each weight bank.
     row_depth : int
-        32-bit words of biases, of all layers together: each holds one bias, or two of 16 bits.
+        32-bit words of biases in each core, of all layers together: each holds one bias, or two
+        of 16 bits.
     basis_depth : int
-        Sets of four basis coefficients, of all layers together.
+        Sets of four basis coefficients in each core, of all layers together.
     input_chunks : int
         Chunks in one input slot (there are two): inputs of at most ``input_chunks * lanes``.
     hidden_chunks : int
@@ -90,6 +94,10 @@ class CoreConfig:
         for a clock when a hidden activation is written.
     byte_checksum : bool
         The checksum of an image takes a byte a clock, which costs fewer LUTs and loading time.
+    cores : int
+        Cores of ``engines`` engines and four multipliers each, in lock step on the same
+        activations; rows are dealt to them. A power of two that divides ``lanes``: the rows that
+        leave in one clock are neighbouring lanes of one chunk.
 
     Raises
     ------
@@ -114,6 +122,7 @@ class CoreConfig:
     name_width: int = 4
     shared_activations: bool = False
     byte_checksum: bool = False
+    cores: int = 1
 
     act_width: int = 8
     basis_width: int = 16
@@ -133,6 +142,7 @@ class CoreConfig:
             "input_width": (1, self.lanes),
             "bank_lanes": (1, MAX_BANK_LANES),
             "max_layers": (1, MAX_LAYERS),
+            "cores": (1, MAX_CORES),
         }
         for field, (low, high) in ranges.items():
             value = getattr(self, field)
@@ -140,7 +150,7 @@ class CoreConfig:
                 raise FantasticError(
                     f"config {self.name}: {field} must be {low}..{high}, not {value!r}"
                 )
-        for field in ("input_width", "bank_lanes"):
+        for field in ("input_width", "bank_lanes", "cores"):
             if self.lanes % getattr(self, field):
                 raise FantasticError(
                     f"config {self.name}: lanes must be a multiple of {field} "
@@ -157,16 +167,20 @@ class CoreConfig:
                 f"config {self.name}: {self.masks} masks need a name_width of 1, "
                 f"not {self.name_width}"
             )
+        if self.cores & self.cores - 1:
+            raise FantasticError(
+                f"config {self.name}: cores must be a power of two, not {self.cores!r}"
+            )
         possible = formats_for(self.bank_lanes)
         if not self.formats or set(self.formats) - set(possible):
             raise FantasticError(
                 f"config {self.name}: formats must be some of {', '.join(possible)} with "
                 f"{self.bank_lanes} lanes a bank, not {', '.join(self.formats) or 'none'}"
             )
-        if self.engines * self.banks > MAX_BANKS:
+        if self.group_rows * self.banks > MAX_BANKS:
             raise FantasticError(
-                f"config {self.name}: engines times banks must be 1..{MAX_BANKS}, "
-                f"not {self.engines * self.banks}"
+                f"config {self.name}: cores times engines times banks must be 1..{MAX_BANKS}, "
+                f"not {self.group_rows * self.banks}"
             )
 
     @property
@@ -210,6 +224,11 @@ class CoreConfig:
         return self.lanes // self.bank_lanes
 
     @property
+    def group_rows(self) -> int:
+        """Rows of a full row group: one for each engine of each core."""
+        return self.cores * self.engines
+
+    @property
     def max_inputs(self) -> int:
         """Most inputs of a network."""
         return min(self.input_chunks * self.lanes, MAX_FEATURES)
@@ -222,11 +241,15 @@ class CoreConfig:
     @property
     def dense_weights(self) -> int:
         """Weights the banks hold when stored as dense 4-bit codes."""
-        return self.weight_depth * self.lanes * self.engines
+        return self.weight_depth * self.lanes * self.group_rows
 
     def chunks(self, features: int) -> int:
         """Return the chunks that hold ``features`` activations."""
         return -(-features // self.lanes)
+
+    def core_rows(self, rows: int) -> int:
+        """Return the rows that ``rows`` of a layer take of each core; the last may be padding."""
+        return -(-rows // self.cores)
 
     def tiles(self, features: int) -> int:
         """Return the tiles that hold ``features`` columns."""
@@ -307,7 +330,23 @@ GSC_ECP5_25 = CoreConfig(
 )
 """MLP-GSC 220-512-512-256-256-128-128-12, at up to 1.26 bits a weight, on an ECP5-25."""
 
-CONFIGS = {cfg.name: cfg for cfg in (TINY, SMALL, BASE, FULL, FEW, TERNARY, KWS_UP5K, GSC_ECP5_25)}
+PAPER = CoreConfig(
+    name="paper",
+    lanes=128,
+    engines=4,
+    cores=16,
+    weight_depth=512,
+    row_depth=1024,
+    basis_depth=1024,
+    input_chunks=32,
+    hidden_chunks=32,
+    input_width=16,
+    formats=("dense", "bitmask"),
+)
+
+CONFIGS = {
+    cfg.name: cfg for cfg in (TINY, SMALL, BASE, FULL, FEW, TERNARY, KWS_UP5K, GSC_ECP5_25, PAPER)
+}
 
 
 def find_config(name: str) -> CoreConfig:

@@ -80,13 +80,15 @@ def storage(image: Image) -> list[LayerBits]:
     found = []
     for layer, record in zip(network.layers, image.layers, strict=True):
         tiles = layer.planes * cfg.tiles(layer.in_features)
-        entries = tiles * (layer.out_features if record["per_row"] else 1)
+        rows = cfg.core_rows(layer.out_features)
+        entries = cfg.cores * tiles * (rows if record["per_row"] else 1)
         words = {
             choice.format: choice.words
             for choice in candidates(to_beats(layer.codes, cfg), formats_of(cfg))
         }
         bits = {kind.name.lower(): count * cfg.word_width for kind, count in words.items()}
-        bias_bits = 32 * word_count(layer.out_features, narrow=bool(record["bias_narrow"]))
+        bias_words = word_count(rows, narrow=bool(record["bias_narrow"]))
+        bias_bits = 32 * cfg.cores * bias_words
         weight_bits = bits[Format(record["format"]).name.lower()]
         found.append(
             LayerBits(

@@ -44,12 +44,15 @@ class Image:
     layers : list of dict
         Fields of ``layout.LAYER``.
     basis : numpy.ndarray
-        int16, shape ``(entries, 4)``, in the order the multipliers use them.
+        int16, shape ``(cores * entries, 4)``: core after core, in the order its multipliers use
+        them. All cores have equally many.
     bias : numpy.ndarray
-        uint32 words of all layers, as ``fantastic4.bias`` stores them.
+        uint32 words of all layers, as ``fantastic4.bias`` stores them: core after core, equally
+        many.
     weights : list of numpy.ndarray
         Words of each bank, uint32 ``(words,)``; bank ``b`` of engine ``e`` is number
-        ``e * banks + b``. Empty if the core takes its weights from outside.
+        ``e * banks + b``, engines of all cores counted as rows are dealt to them. Empty if the
+        core takes its weights from outside.
     meta : dict
         Plain JSON for the host; the hardware passes over it.
     """
@@ -68,6 +71,7 @@ def geometry_of(cfg: CoreConfig) -> dict[str, int]:
     return {
         "lanes": cfg.lanes,
         "engines": cfg.engines,
+        "cores_log2": cfg.cores.bit_length() - 1,
         "bank_lanes": cfg.bank_lanes,
         "external": int(cfg.external_weights),
         "codes": CODES[cfg.masks, cfg.name_width],
@@ -79,7 +83,18 @@ def banks_of(geometry: dict[str, int]) -> int:
     """Return how many WEIGHTS sections an image of a geometry has."""
     if geometry["external"]:
         return 0
-    return geometry["engines"] * geometry["lanes"] // geometry["bank_lanes"]
+    return cores_of(geometry) * geometry["engines"] * geometry["lanes"] // geometry["bank_lanes"]
+
+
+def cores_of(geometry: dict[str, int]) -> int:
+    """Return the cores of a geometry, each with a BASIS and a BIAS section of its own."""
+    return 1 << geometry["cores_log2"]
+
+
+def readable(geometry: dict[str, int]) -> dict[str, int]:
+    """Return a geometry as people know it: with ``cores`` instead of their logarithm."""
+    shown = {"cores" if name == "cores_log2" else name: n for name, n in geometry.items()}
+    return shown | {"cores": cores_of(geometry)}
 
 
 def build(image: Image) -> bytes:
@@ -94,8 +109,11 @@ def build(image: Image) -> bytes:
     layers = b"".join(LAYER.pack(**x).to_bytes(4 * LAYER_WORDS, "little") for x in image.layers)
     section(Section.LAYERS, np.frombuffer(layers, "<u4"), record=LAYER_WORDS)
     basis = np.ascontiguousarray(image.basis, "<i2").view("<u4")
-    section(Section.BASIS, basis, record=BASIS_WORDS)
-    section(Section.BIAS, image.bias)
+    cores = cores_of(image.geometry)
+    for index, part in enumerate(np.split(basis, cores)):
+        section(Section.BASIS, part, index=index, record=BASIS_WORDS)
+    for index, part in enumerate(np.split(image.bias, cores)):
+        section(Section.BIAS, part, index=index)
     for index, bank in enumerate(image.weights):
         section(Section.WEIGHTS, bank, index=index)
     if image.meta:
@@ -156,15 +174,24 @@ def parse(raw: bytes, source: str = "image") -> Image:
         raise refuse("the META section is not JSON") from None
     if not isinstance(content, dict):
         raise refuse("the META section must be a JSON object")
-    layers, basis, bias = (
-        sections[kind, 0] for kind in (Section.LAYERS, Section.BASIS, Section.BIAS)
-    )
+
+    def of_all_cores(kind: Section) -> np.ndarray:
+        parts = [sections[kind, core] for core in range(cores_of(shape))]
+        for core, part in enumerate(parts):
+            if len(part) != len(parts[0]):
+                raise refuse(
+                    f"section {kind.name} {core} must have {len(parts[0])} records as that of "
+                    f"core 0, not {len(part)}"
+                )
+        return np.concatenate(parts)
+
+    layers = sections[Section.LAYERS, 0]
     return Image(
         geometry=shape,
         needs=NEEDS.unpack(needs),
         layers=[LAYER.unpack(int.from_bytes(x.tobytes(), "little")) for x in layers],
-        basis=np.ascontiguousarray(basis).view("<i2"),
-        bias=bias.ravel(),
+        basis=of_all_cores(Section.BASIS).view("<i2"),
+        bias=of_all_cores(Section.BIAS).ravel(),
         weights=[sections[Section.WEIGHTS, b].ravel() for b in range(banks_of(shape))],
         meta=content,
     )
@@ -181,7 +208,10 @@ def _sections(
         Section.WEIGHTS: 1,
         Section.META: 1,
     }
-    due = [(Section.LAYERS, 0), (Section.BASIS, 0), (Section.BIAS, 0)]
+    due = [(Section.LAYERS, 0)]
+    due += [
+        (kind, core) for kind in (Section.BASIS, Section.BIAS) for core in range(cores_of(shape))
+    ]
     due += [(Section.WEIGHTS, bank) for bank in range(banks_of(shape))]
     found: dict[tuple[int, int], np.ndarray] = {}
     at, end = HEADER_WORDS, len(words) - 1

@@ -87,7 +87,8 @@ class BitLayout:
 
 
 GEOMETRY = BitLayout(
-    {"lanes": 12, "engines": 12, "bank_lanes": 4, "external": 1, "codes": 2, "spare": 1}
+    {"lanes": 12, "engines": 9, "cores_log2": 3, "bank_lanes": 4, "external": 1, "codes": 2}
+    | {"spare": 1}
 )
 """Header word 2: what the weights were laid out for."""
 
@@ -98,7 +99,8 @@ NEEDS = BitLayout({"input_chunks": 16, "hidden_chunks": 16})
 """Header word 4: activation memory the network needs."""
 
 SECTION = BitLayout({"kind": 4, "index": 12, "count": 16})
-"""First word of a section; ``index`` is the bank of a WEIGHTS section, otherwise 0."""
+"""First word of a section; ``index`` is the bank of a WEIGHTS section, the core of a BASIS or BIAS
+section, otherwise 0."""
 
 LAYER = BitLayout(
     {

@@ -3,6 +3,7 @@
 
 import base64
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from fantastic4.formats import FORMATS
 from fantastic4.formats.beats import beat_count, from_beats, row_of, to_beats
 from fantastic4.formats.errors import FormatError
 from fantastic4.formats.params import Params
-from fantastic4.image import Image, build, geometry_of, parse
+from fantastic4.image import Image, build, cores_of, geometry_of, parse, readable
 from fantastic4.layout import CODES, GEOMETRY, Format
 from fantastic4.network import InputQuant, IntegerLayer, Network
 from fantastic4.recode import recode
@@ -37,17 +38,17 @@ def pack(network: Network, cfg: CoreConfig, forced: Format | None = None) -> byt
     network = fit_masks(network, cfg)
     check_range(network, cfg)
     layers: list[dict[str, int]] = []
-    basis: list[np.ndarray] = []
-    biases: list[np.ndarray] = []
+    basis: list[list[np.ndarray]] = [[] for _ in range(cfg.cores)]
+    biases: list[list[np.ndarray]] = [[] for _ in range(cfg.cores)]
     base = 0
     choices, weights = encode_layers(network, cfg, forced)
     for layer, choice in zip(network.layers, choices, strict=True):
-        entries = basis_entries(layer, cfg)
-        stored = bias.encode(layer.bias)
-        layers.append(_record(layer, choice, base, stored, cfg))
-        base += len(entries)
-        basis.append(entries)
-        biases.append(stored.words)
+        stored = bias.encode_dealt(layer.bias, cfg.cores)
+        layers.append(_record(layer, choice, base, stored[0], cfg))
+        for core in range(cfg.cores):
+            basis[core].append(basis_entries(layer, cfg, core))
+            biases[core].append(stored[core].words)
+        base += len(basis[0][-1])
     image = Image(
         geometry=geometry_of(cfg),
         needs={
@@ -57,8 +58,8 @@ def pack(network: Network, cfg: CoreConfig, forced: Format | None = None) -> byt
             ),
         },
         layers=layers,
-        basis=np.concatenate(basis).astype("<i2"),
-        bias=np.concatenate(biases),
+        basis=np.concatenate(list(chain(*basis))).astype("<i2"),
+        bias=np.concatenate(list(chain(*biases))),
         weights=[] if cfg.external_weights else weights,
         meta=_meta(network, cfg),
     )
@@ -75,7 +76,7 @@ def encode_layers(
     """
     network = fit_masks(network, cfg)
     choices = []
-    banks: list[list[np.ndarray]] = [[] for _ in range(cfg.engines * cfg.banks)]
+    banks: list[list[np.ndarray]] = [[] for _ in range(cfg.group_rows * cfg.banks)]
     for layer in network.layers:
         beats = to_beats(layer.codes, cfg)
         choice = select(beats, cfg, layer.name, forced)
@@ -146,19 +147,21 @@ def params_of(record: dict[str, int]) -> Params:
     return module.Params(width=record["width"], gap=record["gap"], palette=palette)
 
 
-def basis_entries(layer: IntegerLayer, cfg: CoreConfig) -> np.ndarray:
-    """Return the basis of ``layer`` in the order the multipliers need it, shape ``(entries, 4)``.
+def basis_entries(layer: IntegerLayer, cfg: CoreConfig, core: int = 0) -> np.ndarray:
+    """Return the basis of ``layer`` in the order a core's multipliers need it, ``(entries, 4)``.
 
-    A shared basis has one entry a tile. A basis per row has one entry a row and tile, in the
-    order in which the engines finish: row group, tile, row in the group.
+    A shared basis has one entry a tile, in every core. A basis per row has one entry a row of the
+    core and tile, in the order in which its engines finish: row group, tile, row in the group. A
+    row that is only padding has coefficients of 0.
     """
     tiles = cfg.tiles(layer.in_features)
     expanded = np.repeat(layer.basis, tiles, axis=1)  # (rows, planes * tiles, 4)
     if not layer.per_row:
         return expanded.reshape(-1, BASIS_COUNT)
+    own = bias.deal(expanded, cfg.cores)[core]
     groups = [
-        expanded[start : start + cfg.engines].swapaxes(0, 1).reshape(-1, BASIS_COUNT)
-        for start in range(0, layer.out_features, cfg.engines)
+        own[start : start + cfg.engines].swapaxes(0, 1).reshape(-1, BASIS_COUNT)
+        for start in range(0, len(own), cfg.engines)
     ]
     return np.concatenate(groups)
 
@@ -188,8 +191,8 @@ def check_capacity(image: Image, cfg: CoreConfig) -> None:
         "layers": (len(image.layers), cfg.max_layers),
         "input chunks": (image.needs["input_chunks"], cfg.input_chunks),
         "hidden chunks": (image.needs["hidden_chunks"], cfg.hidden_chunks),
-        "bias words": (len(image.bias), cfg.row_depth),
-        "basis entries": (len(image.basis), cfg.basis_depth),
+        "bias words": (len(image.bias) // cfg.cores, cfg.row_depth),
+        "basis entries": (len(image.basis) // cfg.cores, cfg.basis_depth),
         "weight words a bank": (max(map(len, image.weights), default=0), cfg.weight_depth),
     }
     for what, (need, have) in needed.items():
@@ -206,8 +209,8 @@ def read_image(raw: bytes, cfg: CoreConfig | None = None, source: str = "image")
     if cfg is None:
         return image
     if GEOMETRY.pack(**image.geometry) != GEOMETRY.pack(**geometry_of(cfg)):
-        packed = ", ".join(f"{name} {value}" for name, value in image.geometry.items())
-        wanted = ", ".join(f"{name} {value}" for name, value in geometry_of(cfg).items())
+        packed = ", ".join(f"{name} {n}" for name, n in readable(image.geometry).items())
+        wanted = ", ".join(f"{name} {n}" for name, n in readable(geometry_of(cfg)).items())
         raise ImageError(
             f"{source}: packed for a core of {packed}; config {cfg.name} has {wanted}. "
             f"Pack it again with --config {cfg.name}"
@@ -236,8 +239,8 @@ def geometry_config(image: Image) -> CoreConfig:
         lanes=shape["lanes"],
         engines=shape["engines"],
         weight_depth=max(2, *(len(bank) for bank in image.weights), 2),
-        row_depth=len(image.bias),
-        basis_depth=len(image.basis),
+        row_depth=len(image.bias) // cores_of(shape),
+        basis_depth=len(image.basis) // cores_of(shape),
         input_chunks=max(1, image.needs["input_chunks"]),
         hidden_chunks=max(1, image.needs["hidden_chunks"]),
         input_width=1,
@@ -246,6 +249,7 @@ def geometry_config(image: Image) -> CoreConfig:
         external_weights=bool(shape["external"]),
         masks=masks,
         name_width=name_width,
+        cores=cores_of(shape),
     )
 
 
@@ -264,30 +268,31 @@ def unpack(image: Image, source: str = "image", weights: list[np.ndarray] | None
     banks = image.weights if weights is None else weights
     layers: list[IntegerLayer] = []
     at = [0] * len(banks)
-    biases = image.bias
     try:
         cfg = geometry_config(image)
+        basis = image.basis.reshape(cfg.cores, -1, BASIS_COUNT)
+        biases = image.bias.reshape(cfg.cores, -1)
         for record, name in zip(image.layers, names, strict=True):
             narrow, rows = bool(record["bias_narrow"]), record["out_features"]
-            taken = bias.word_count(rows, narrow=narrow)
-            stored = bias.BiasWords(biases[:taken], narrow, record["bias_shift"])
-            biases = biases[taken:]
+            taken = bias.word_count(cfg.core_rows(rows), narrow=narrow)
+            stored = [
+                bias.BiasWords(words[:taken], narrow, record["bias_shift"]) for words in biases
+            ]
+            biases = biases[:, taken:]
             layers.append(
                 IntegerLayer(
                     name=name,
                     codes=_codes_of(record, banks, at, cfg),
-                    basis=_basis_of(
-                        image.basis, record, cfg.engines, cfg.tiles(record["in_features"])
-                    ),
-                    bias=bias.decode(stored, rows),
+                    basis=_basis_of(basis, record, cfg),
+                    bias=bias.decode_dealt(stored, rows),
                     shift=record["shift"],
                     low=record["low"],
                     high=record["high"],
                     logits=bool(record["logits"]),
                 )
             )
-        if len(biases):
-            raise ImageError(f"{len(biases)} words of biases behind the last layer")
+        if biases.size:
+            raise ImageError(f"{biases.shape[1]} words of biases behind the last layer")
         for number, (used, bank) in enumerate(zip(at, banks, strict=True)):
             if used != len(bank):
                 raise ImageError(f"bank {number}: {len(bank) - used} words behind the last layer")
@@ -333,20 +338,29 @@ def _codes_of(
     return from_beats(np.stack(beats), shape, cfg)
 
 
-def _basis_of(entries: np.ndarray, record: dict[str, int], engines: int, tiles: int) -> np.ndarray:
-    """Undo ``basis_entries``: int32 ``(1 or rows, planes, 4)``."""
+def _basis_of(entries: np.ndarray, record: dict[str, int], cfg: CoreConfig) -> np.ndarray:
+    """Undo ``basis_entries`` of all cores: int32 ``(1 or rows, planes, 4)``."""
     planes, rows, base = record["planes"], record["out_features"], record["basis_base"]
+    tiles = cfg.tiles(record["in_features"])
     count = planes * tiles
     if not record["per_row"]:
-        expanded = entries[base : base + count].reshape(1, count, BASIS_COUNT)
+        shared = entries[:, base : base + count]
+        if (shared != shared[0]).any():
+            raise ValueError("a basis that rows share must be the same in all cores")
+        expanded = shared[0].reshape(1, count, BASIS_COUNT)
     else:
         groups = []
-        for start in range(0, rows, engines):
-            active = min(engines, rows - start)
-            part = entries[base : base + active * count]
-            groups.append(part.reshape(count, active, BASIS_COUNT).swapaxes(0, 1))
+        each = cfg.core_rows(rows)
+        for start in range(0, each, cfg.engines):
+            active = min(cfg.engines, each - start)
+            part = entries[:, base : base + active * count]
+            split = part.reshape(cfg.cores, count, active, BASIS_COUNT)
+            groups.append(split.transpose(2, 0, 1, 3).reshape(-1, count, BASIS_COUNT))
             base += active * count
         expanded = np.concatenate(groups)
+        if expanded[rows:].any():
+            raise ValueError("the basis of rows that are only padding must be 0")
+        expanded = expanded[:rows]
     return expanded[:, ::tiles].astype(np.int32)
 
 

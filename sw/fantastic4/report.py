@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from fantastic4 import bias, cost, modelfile
-from fantastic4.image import Image
+from fantastic4.image import Image, readable
 from fantastic4.layout import VERSION, Format
 from fantastic4.network import IntegerLayer, Network
 from fantastic4.pack import unpack
@@ -90,7 +90,7 @@ def image_record(raw: bytes, image: Image) -> dict[str, Any]:
         "bytes": len(raw),
         "format_version": VERSION,
         "config": image.meta.get("config"),
-        "geometry": image.geometry,
+        "geometry": readable(image.geometry),
         "crc32": f"{int.from_bytes(raw[-4:], 'little'):08x}",
         "bits_per_weight": cost.bits_per_weight(stored),
         **network_record(network),

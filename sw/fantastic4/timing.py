@@ -8,6 +8,9 @@ The hardware's rules, as ``docs/microarchitecture.md`` derives them:
 * In the first row group of a layer, a chunk waits until the layer before has computed it.
 * A beat waits until every bank offers its part (``fantastic4.pace``).
 * Everything behind the join has a fixed latency.
+* Several cores finish a row each in one clock, but results leave one a clock: a row group of the
+  last layer waits until the queue has room for it, and the first one until the results of the
+  inference before have left.
 
 All times count from the clock in which the sequencer begins an inference.
 """
@@ -37,6 +40,9 @@ TREE_TO_RETIRE = 15
 RETIRE_TO_RESULT = 3
 """Clocks from the last row's retirement to its result at the port, an empty queue given."""
 
+SERIAL = 2
+"""Clocks more from the result queue to the port where several results leave the cores at once."""
+
 
 LONG_AGO = -(10**9)
 """Clock of a command that decoders have had all the time for."""
@@ -51,8 +57,8 @@ class Timing:
     cycles : int
         From the first step to the last row, both included: what ``perf_cycles`` says.
     following : int
-        The same for an inference that begins as soon as the one before has finished: decoders
-        with a queue have had less time to fill it.
+        The same for an inference whose input came right behind the one before: decoders with a
+        queue have had less time to fill it, and results of several cores may still be leaving.
     beats : int
         Clocks in which the array took a beat.
     stalls : int
@@ -79,30 +85,45 @@ class Timing:
         return self.beats / self.cycles
 
 
+def result_depth(cfg: CoreConfig) -> int:
+    """Return the places of the result queue, each for a row of every core.
+
+    Of one core, a reader that is always ready never holds up a row group.
+    """
+    row_latency = STEP_TO_TAKE + cfg.tree_levels + TREE_TO_RETIRE
+    return 1 << (row_latency + 3 * cfg.engines + 8).bit_length()
+
+
 def timing(image: Image, cfg: CoreConfig) -> Timing:
     """Return the clocks of one inference of ``image`` on a core of configuration ``cfg``."""
     layers = _layers(image, cfg)
-    first = _Walk(cfg, layers, LONG_AGO)
-    begin = max(first.done + 1, first.next_beat)
-    following = _Walk(cfg, layers, first.taken + BEAT_TO_COMMAND - begin)
+    first = _Walk(cfg, layers, LONG_AGO, LONG_AGO)
     transfers = -(-image.layers[0]["in_features"] // cfg.input_width)
     held = sum(layer.rows for layer in layers[:-1]) if cfg.shared_activations else 0
+    begin = max(first.done + 1, first.next_beat, transfers + held)
+    following = _Walk(
+        cfg, layers, first.taken + BEAT_TO_COMMAND - begin, first.left[-1] + 1 - begin
+    )
     return Timing(
         cycles=first.done,
         following=following.done,
         beats=sum(layer.beats for layer in layers),
         stalls=first.stalls,
         interval=max(following.done + 1, following.next_beat, transfers + held),
-        latency=transfers + START + first.done + RETIRE_TO_RESULT,
+        latency=transfers + START + first.left[-1] + (SERIAL if cfg.cores > 1 else 0),
         layer_beats=tuple(layer.beats for layer in layers),
     )
 
 
 @dataclass(frozen=True)
 class _Layer:
-    """A layer as the sequencer sees it; ``tiles`` are the chunks of each, plane after plane."""
+    """A layer as the sequencer sees it; ``tiles`` are the chunks of each, plane after plane.
+
+    ``rows`` are those of one core, padding included.
+    """
 
     chunks: int
+    outputs: int
     rows: int
     groups: int
     tiles: tuple[int, ...]
@@ -114,7 +135,7 @@ class _Layer:
         return self.groups * sum(self.tiles)
 
     def active(self, group: int, engines: int) -> int:
-        """Return the rows of a row group."""
+        """Return the rows of a row group, of each core."""
         return min(engines, self.rows - group * engines)
 
 
@@ -122,7 +143,8 @@ def _layers(image: Image, cfg: CoreConfig) -> list[_Layer]:
     network = None
     layers = []
     for index, record in enumerate(image.layers):
-        chunks, planes, rows = (record[key] for key in ("in_chunks", "planes", "out_features"))
+        chunks, planes, outputs = (record[key] for key in ("in_chunks", "planes", "out_features"))
+        rows = cfg.core_rows(outputs)
         tile = cfg.tile_chunks
         kind, params = Format(record["format"]), params_of(record)
         beats = None
@@ -132,6 +154,7 @@ def _layers(image: Image, cfg: CoreConfig) -> list[_Layer]:
         layers.append(
             _Layer(
                 chunks=chunks,
+                outputs=outputs,
                 rows=rows,
                 groups=-(-rows // cfg.engines),
                 tiles=tuple(planes * [min(tile, chunks - at) for at in range(0, chunks, tile)]),
@@ -142,7 +165,8 @@ def _layers(image: Image, cfg: CoreConfig) -> list[_Layer]:
 
 
 class _Walk:
-    """One inference, beat after beat; afterwards ``taken`` and ``done`` are when it ended.
+    """One inference, beat after beat; afterwards ``taken`` and ``done`` are when it ended, and
+    ``left`` when the results of each clock had left the queue.
 
     Parameters
     ----------
@@ -150,52 +174,81 @@ class _Walk:
     layers : list of _Layer
     command : int
         Clock of the first layer's command.
+    emptied : int
+        Clock from which the result queue is empty.
     """
 
-    def __init__(self, cfg: CoreConfig, layers: list[_Layer], command: int):
+    def __init__(self, cfg: CoreConfig, layers: list[_Layer], command: int, emptied: int):
         self.cfg = cfg
         self.retire = cfg.tree_levels + TREE_TO_RETIRE
         self.stalls = 0
         self.taken = STEP_TO_TAKE
         self.tile_end = -cfg.engines
         self.leaving = 0
+        self.emptied = emptied
+        self.queue = result_depth(cfg)
+        self.left: list[int] = []
         self.computed = np.zeros(0, np.int64)  # when each chunk of the inputs can be asked for
         for layer in layers:
-            closes = self._layer(layer, command)
+            closes = self._layer(layer, command, gives_results=layer is layers[-1])
             command = self.taken + BEAT_TO_COMMAND
-            row = np.minimum((np.arange(cfg.chunks(layer.rows)) + 1) * cfg.lanes, layer.rows) - 1
+            ends = (np.arange(cfg.chunks(layer.outputs)) + 1) * cfg.lanes
+            row = (np.minimum(ends, layer.outputs) - 1) // cfg.cores
             last = row % cfg.engines
             self.computed = closes[row // cfg.engines] + self.retire + last + 1
         self.done = self.taken + self.retire + self.leaving - 1
         self.next_beat = layers[0].make_pace().offered(0, command, self.taken)
 
-    def _layer(self, layer: _Layer, command: int) -> np.ndarray:
+    def _layer(self, layer: _Layer, command: int, *, gives_results: bool) -> np.ndarray:
         """Return when each row group has taken its last beat."""
         closes = np.empty(layer.groups, np.int64)
         pace = layer.make_pace()
-        closes[0] = self._group(layer, pace, 0, command)
-        if pace.steady:
+        places = layer.groups * self.cfg.engines
+        crowded = gives_results and self.cfg.cores > 1 and places > self.queue
+        at_once = 1 if pace.steady and not crowded else layer.groups
+        for group in range(at_once):
+            room = self._room(group) if gives_results else LONG_AGO
+            closes[group] = self._group(layer, pace, group, command, room)
+            if gives_results:
+                self._leave(layer, group, int(closes[group]))
+        if at_once < layer.groups:
             # Nothing but the rows' way out can hold up the other groups.
             engines, last = self.cfg.engines, layer.active(layer.groups - 1, self.cfg.engines)
             closes[:] = closes[0] + np.arange(layer.groups) * sum(
                 max(size, engines) for size in layer.tiles
             )
-            if layer.groups > 1:
-                closes[-1] -= sum(max(s, engines) - max(s, last) for s in layer.tiles[1:])
-                self.taken = self.tile_end = int(closes[-1])
-                self.leaving = last
-        else:
-            for group in range(1, layer.groups):
-                closes[group] = self._group(layer, pace, group, command)
+            closes[-1] -= sum(max(s, engines) - max(s, last) for s in layer.tiles[1:])
+            self.taken = self.tile_end = int(closes[-1])
+            self.leaving = last
+            if gives_results:
+                for group in range(at_once, layer.groups):
+                    self._leave(layer, group, int(closes[group]))
         return closes
 
-    def _group(self, layer: _Layer, pace: Pace, group: int, command: int) -> int:
-        """Take the beats of a row group; return when the last one was."""
+    def _room(self, group: int) -> int:
+        """Return from when the result queue has room for a row group of the last layer."""
+        if self.cfg.cores == 1:
+            return LONG_AGO
+        if group == 0:
+            return self.emptied
+        gone = (group + 1) * self.cfg.engines - self.queue
+        return self.left[gone - 1] + 1 if gone > 0 else LONG_AGO
+
+    def _leave(self, layer: _Layer, group: int, close: int) -> None:
+        """Let the results of a row group, which took its last beat at ``close``, leave."""
+        cores = self.cfg.cores
+        for place in range(layer.active(group, self.cfg.engines)):
+            queued = close + self.retire + place + RETIRE_TO_RESULT - 1
+            count = min(cores, layer.outputs - cores * len(self.left))
+            self.left.append(max(self.left[-1] if self.left else 0, queued) + count)
+
+    def _group(self, layer: _Layer, pace: Pace, group: int, command: int, room: int) -> int:
+        """Take the beats of a row group, not before there is ``room``; return when the last was."""
         beat = group * sum(layer.tiles)
         chunk = 0
         for size in layer.tiles:
             for at in range(size):
-                wanted = self.taken + 1
+                wanted = max(self.taken + 1, room + STEP_TO_TAKE)
                 if group == 0 and len(self.computed):
                     wanted = max(wanted, int(self.computed[chunk]) + STEP_TO_TAKE)
                 if at == size - 1:

@@ -258,12 +258,13 @@ class ByPorts(Core):
 
 @pytest.mark.parametrize("gap", [0.0, 0.3, 0.8])
 @pytest.mark.parametrize(
-    ("lanes", "engines", "bank_lanes", "core"),
-    [(4, 2, 4, Core), (16, 1, 8, Core), (4, 2, 4, ByPorts)],
+    ("lanes", "engines", "bank_lanes", "cores", "core"),
+    [(4, 2, 4, 1, Core), (16, 1, 8, 1, Core), (4, 2, 4, 1, ByPorts), (4, 1, 4, 2, ByPorts)],
 )
-def test_external_weights(rng, geometry, monkeypatch, lanes, engines, bank_lanes, core, gap):
+def test_external_weights(rng, geometry, monkeypatch, lanes, engines, bank_lanes, cores, core, gap):
     """Two images, several inferences each, from streams that stall: outputs equal golden."""
-    cfg = geometry(lanes, engines, bank_lanes=bank_lanes, external_weights=True, row_depth=128)
+    settings = {"bank_lanes": bank_lanes, "external_weights": True, "row_depth": 128}
+    cfg = geometry(lanes, engines, cores=cores, **settings)
     dut = core(cfg)
     outside = Outside(dut, gap)
     cases, seen = [], []

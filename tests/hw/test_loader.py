@@ -12,7 +12,7 @@ from fantastic4.randomnet import random_network
 from fantastic4_hw.loader import Loader
 from fantastic4_sim.bench import simulate
 
-GEOMETRIES = [(1, 1), (4, 2), (3, 3), (16, 2), (12, 2)]
+GEOMETRIES = [(1, 1, 1), (4, 2, 1), (3, 3, 1), (16, 2, 1), (12, 2, 1), (8, 2, 4)]
 
 
 def words_of(raw):
@@ -62,9 +62,10 @@ class Memories:
 
     def __init__(self, dut):
         self.dut = dut
-        self.ports = {"table": dut.write_table, "basis": dut.write_basis, "bias": dut.write_bias}
-        for bank, port in enumerate(dut.write_weights):
-            self.ports[f"weights_{bank}"] = port
+        self.ports = {"table": dut.write_table}
+        for name in ("basis", "bias", "weights"):
+            for index, port in enumerate(getattr(dut, f"write_{name}")):
+                self.ports[f"{name}_{index}"] = port
         self.clear()
 
     def clear(self):
@@ -85,9 +86,12 @@ class Memories:
         image = parse(raw)
         wanted = {
             "table": [LAYER.pack(**layer) for layer in image.layers],
-            "basis": [int.from_bytes(x.tobytes(), "little") for x in image.basis],
-            "bias": [int(x) & 0xFFFFFFFF for x in image.bias],
         }
+        cores = self.dut.cfg.cores
+        for core, entries in enumerate(np.split(image.basis, cores)):
+            wanted[f"basis_{core}"] = [int.from_bytes(x.tobytes(), "little") for x in entries]
+        for core, words in enumerate(np.split(image.bias, cores)):
+            wanted[f"bias_{core}"] = words.tolist()
         for index, bank in enumerate(image.weights):
             assert int(bank.max()) >> self.dut.cfg.word_width == 0
             wanted[f"weights_{index}"] = bank.tolist()
@@ -130,6 +134,7 @@ def refusals(words, cfg):
         ("version 0", changed(words, 1, 0), ErrorCode.VERSION),
         ("lanes", changed(words, 2, words[2] ^ 1), ErrorCode.GEOMETRY),
         ("engines", changed(words, 2, words[2] ^ 1 << 12), ErrorCode.GEOMETRY),
+        ("cores", changed(words, 2, words[2] ^ 1 << 21), ErrorCode.GEOMETRY),
         ("bank lanes", changed(words, 2, words[2] ^ 1 << 24), ErrorCode.GEOMETRY),
         ("external", changed(words, 2, words[2] ^ 1 << 28), ErrorCode.GEOMETRY),
         ("spare", changed(words, 2, words[2] ^ 1 << 31), ErrorCode.GEOMETRY),
@@ -187,10 +192,10 @@ def refusals(words, cfg):
     return found
 
 
-@pytest.mark.parametrize(("lanes", "engines"), GEOMETRIES)
+@pytest.mark.parametrize(("lanes", "engines", "cores"), GEOMETRIES)
 @pytest.mark.parametrize("gap", [0.0, 0.5])
-def test_writes_every_memory(rng, geometry, lanes, engines, gap):
-    cfg = geometry(lanes, engines, weight_depth=1024)
+def test_writes_every_memory(rng, geometry, lanes, engines, cores, gap):
+    cfg = geometry(lanes, engines, weight_depth=1024, cores=cores)
     dut = Loader(cfg)
     memories = Memories(dut)
     networks = [(5, 7, 3), (1, 1), (20, 3, 9, 2)]
@@ -208,10 +213,11 @@ def test_writes_every_memory(rng, geometry, lanes, engines, gap):
     simulate(dut, [testbench], checkers=[memories.watch])
 
 
-@pytest.mark.parametrize(("lanes", "engines"), [(4, 2), (16, 3)])
-def test_refuses_and_recovers(rng, geometry, lanes, engines):
+@pytest.mark.parametrize(("lanes", "engines", "cores"), [(4, 2, 1), (16, 3, 1), (4, 1, 2)])
+def test_refuses_and_recovers(rng, geometry, lanes, engines, cores):
     """Every damage has its code, ``loaded`` stays low, and the next good image loads."""
-    cfg = geometry(lanes, engines, weight_depth=32, row_depth=16, basis_depth=32, max_layers=4)
+    depths = {"weight_depth": 32, "row_depth": 16, "basis_depth": 32, "max_layers": 4}
+    cfg = geometry(lanes, engines, cores=cores, **depths)
     dut = Loader(cfg)
     memories = Memories(dut)
     words = small_image(rng, cfg)

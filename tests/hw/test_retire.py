@@ -6,6 +6,7 @@ import pytest
 
 from fantastic4.layout import LAYER
 from fantastic4_hw.retire import Retire
+from fantastic4_hw.serialiser import Serialiser
 from fantastic4_sim.bench import simulate
 from fantastic4_sim.streams import keeps_promise, sink
 
@@ -68,9 +69,9 @@ def test_layers(rng, geometry, lanes, engines, logits, few, gap):
                 written.clear()
                 for at, row in enumerate(rows):
                     while rng.random() < gap:
-                        ctx.set(dut.i.payload, {"rounded": 2**31 - 1, "y": 255})
+                        ctx.set(dut.i.payload, [{"rounded": 2**31 - 1, "y": 255}])
                         assert (await tick(ctx, dut, written))[1:] == (0, 0)
-                    ctx.set(dut.i.payload, row)
+                    ctx.set(dut.i.payload, [row])
                     ctx.set(dut.i.valid, 1)
                     ready, drained, done = await tick(ctx, dut, written)
                     ctx.set(dut.i.valid, 0)
@@ -109,7 +110,7 @@ def test_one_output(geometry):
             ctx.set(dut.is_last, 1)
             await ctx.tick()
             ctx.set(dut.begin, 0)
-            ctx.set(dut.i.payload, {"rounded": value, "y": 0})
+            ctx.set(dut.i.payload, [{"rounded": value, "y": 0}])
             ctx.set(dut.i.valid, 1)
             await ctx.tick()
             ctx.set(dut.i.valid, 0)
@@ -150,7 +151,7 @@ def test_room(rng, geometry, engines):
             ctx.set(dut.i.valid, 0)
             if pending and pending[0] == 0:
                 pending.pop(0)
-                ctx.set(dut.i.payload, {"rounded": values[sent], "y": 0})
+                ctx.set(dut.i.payload, [{"rounded": values[sent], "y": 0}])
                 ctx.set(dut.i.valid, 1)
                 sent += 1
             elif pending:
@@ -186,5 +187,112 @@ def test_room_is_what_is_free(geometry, engines):
             ctx.set(dut.reserve, 0)
             await ctx.tick()
             free -= rows
+
+    simulate(dut, [testbench])
+
+
+@pytest.mark.parametrize(("lanes", "cores"), [(2, 2), (8, 2), (8, 4), (8, 8)])
+def test_rows_of_several_cores(rng, geometry, lanes, cores):
+    """A row of each core a clock: neighbours in a chunk; what no row is never is a result."""
+    cfg = geometry(lanes, 2, cores=cores)
+    dut = Retire(cfg, depth=16)
+    widths = [2 * lanes + 1, 1, lanes, cores + 1]
+    records = [record(w) for w in widths[:-1]] + [record(widths[-1], logits=True)]
+    nothing = {"rounded": 2**31 - 1, "y": 255}
+    seen: list[Any] = []
+    expected = []
+
+    async def drive(ctx):
+        for _ in range(3):
+            written: dict[tuple[int, int], int] = {}
+            ctx.set(dut.begin, 1)
+            ctx.set(dut.record, records[0])
+            ctx.set(dut.is_last, 0)
+            await tick(ctx, dut, written)
+            ctx.set(dut.begin, 0)
+            for index, width in enumerate(widths):
+                last = index == len(widths) - 1
+                rows = random_rows(rng, width, logits=last, few=False)
+                following = min(index + 1, len(widths) - 1)
+                ctx.set(dut.record, records[following])
+                ctx.set(dut.is_last, following == len(widths) - 1)
+                written.clear()
+                for at in range(0, width, cores):
+                    group = rows[at : at + cores]
+                    ctx.set(dut.i.payload, group + [nothing] * (cores - len(group)))
+                    ctx.set(dut.i.valid, 1)
+                    ready, drained, done = await tick(ctx, dut, written)
+                    ctx.set(dut.i.valid, 0)
+                    final = at + cores >= width
+                    assert ready == at // lanes
+                    assert (drained, done) == (final, final and last)
+                if last:
+                    assert not written
+                    expected.extend(row["rounded"] for row in rows)
+                else:
+                    kept = {k: written[index % 2, k] for k in range(width)}
+                    assert kept == {k: row["y"] for k, row in enumerate(rows)}
+                    assert len(written) == -(-width // cores) * cores
+
+    simulate(
+        dut,
+        [drive, sink(dut.results, 3 * widths[-1], seen, gap=0.3)],
+        checkers=[keeps_promise(dut.results)],
+    )
+    assert [x["value"] for x in seen] == expected
+
+
+def test_room_of_several_cores(geometry):
+    """A place is a row of each core; the first group has room when all results have left."""
+    cores, depth, rows = 4, 8, 9
+    dut = Retire(geometry(4, 2, cores=cores), depth=depth)
+    left = cores * rows - 1
+
+    async def reserve(ctx, rows):
+        assert ctx.get(dut.room)
+        ctx.set(dut.reserve, 1)
+        ctx.set(dut.reserve_rows, rows)
+        await ctx.tick()
+        ctx.set(dut.reserve, 0)
+
+    async def retire(ctx, clocks):
+        ctx.set(dut.i.payload, [{"rounded": 5, "y": 0}] * cores)
+        ctx.set(dut.i.valid, 1)
+        for _ in range(clocks):
+            await take(ctx)
+        ctx.set(dut.i.valid, 0)
+
+    async def take(ctx):
+        nonlocal left
+        *_, valid, ready = await ctx.tick().sample(dut.results.valid, dut.results.ready)
+        left -= valid & ready
+
+    async def testbench(ctx):
+        ctx.set(dut.begin, 1)
+        ctx.set(dut.record, record(left, logits=True))
+        ctx.set(dut.is_last, 1)
+        await ctx.tick()
+        ctx.set(dut.begin, 0)
+        for group in (2, 2, 2, 1):
+            await reserve(ctx, group)
+        assert not ctx.get(dut.room), "one place is left, and a group has two rows"
+        await retire(ctx, 2)
+        for _ in range(8):
+            await take(ctx)
+        assert not ctx.get(dut.room)
+        ctx.set(dut.results.ready, 1)
+        for _ in range(2):
+            await take(ctx)
+        ctx.set(dut.results.ready, 0)
+        await take(ctx)
+        await reserve(ctx, 2)
+        await retire(ctx, rows - 2)
+        ctx.set(dut.results.ready, 1)
+        for _ in range(cores * rows):
+            # The last ones are in the serialiser by then, not in the queue.
+            assert ctx.get(dut.room) <= (left <= Serialiser.latency)
+            await take(ctx)
+        assert left == 0
+        assert ctx.get(dut.room)
 
     simulate(dut, [testbench])

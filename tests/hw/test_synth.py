@@ -14,6 +14,7 @@ from fantastic4_hw.verilog import TOP, write_verilog
 from fantastic4_sim.toolchain import WARNINGS, find_verilator
 
 EIGHT = CoreConfig("eight", 3, 8, 64, 64, 64, 8, 8, 1, 3, formats_for(3))
+TWO = CoreConfig("two", 4, 1, 64, 64, 64, 8, 8, 1, 4, ("dense",), cores=2)
 
 
 def yosys(script: str, folder: Path) -> str:
@@ -31,8 +32,8 @@ def yosys(script: str, folder: Path) -> str:
 
 @pytest.mark.slow
 @pytest.mark.synth
-@pytest.mark.parametrize("cfg", [TINY, EIGHT], ids=lambda cfg: cfg.name)
-def test_exactly_four_multipliers(tmp_path, cfg):
+@pytest.mark.parametrize("cfg", [TINY, EIGHT, TWO], ids=lambda cfg: cfg.name)
+def test_exactly_four_multipliers_a_core(tmp_path, cfg):
     """Whatever the number of engines; and none is made of logic."""
     verilog = write_verilog(cfg, tmp_path).name
     script = f"""
@@ -48,13 +49,13 @@ def test_exactly_four_multipliers(tmp_path, cfg):
         json.loads((tmp_path / f"{name}.json").read_text())["design"]["num_cells_by_type"]
         for name in ("before", "after")
     )
-    assert before["$mul"] == 4
+    assert before["$mul"] == 4 * cfg.cores
     assert not {"$div", "$mod", "$macc", "$alu"} & before.keys()
-    assert after["MULT18X18D"] == 4
+    assert after["MULT18X18D"] == 4 * cfg.cores
     assert [name for name in after if "MULT" in name or "mul" in name] == ["MULT18X18D"]
 
 
-@pytest.mark.parametrize("cfg", [TINY, EIGHT], ids=lambda cfg: cfg.name)
+@pytest.mark.parametrize("cfg", [TINY, EIGHT, TWO], ids=lambda cfg: cfg.name)
 def test_verilator_finds_no_error(tmp_path, cfg):
     tool = find_verilator()
     if tool is None:

@@ -1,14 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """The devices on the real core."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from fantastic4 import golden
-from fantastic4.config import TINY
+from fantastic4.config import PAPER, TINY
+from fantastic4.image import parse
 from fantastic4.layout import ErrorCode
 from fantastic4.pack import pack
 from fantastic4.randomnet import random_network
+from fantastic4.timing import timing
+from fantastic4_hw.slice import SLICE
+from fantastic4_sim import models
 from fantastic4_sim.commands import Infer, InferReply, Load, LoadReply
 from fantastic4_sim.device import open_device
 
@@ -43,6 +49,26 @@ def test_engines_agree_on_every_cycle(rng, models_dir):
     assert np.array_equal(slow.cycles, fast.cycles)
     assert np.array_equal(slow.beats, fast.beats)
     assert slow.total_cycles == fast.total_cycles
+
+
+@pytest.mark.slow
+def test_slices_compiled_by_themselves(rng, models_dir, monkeypatch):
+    """As is done for thousands of lanes: Verilator compiles one slice, and four use it."""
+    cfg = replace(TINY, name="hierarchical", engines=1, cores=4, formats=("dense", "bitmask"))
+    assert models.blocks_of(cfg) == models.blocks_of(TINY) == ()
+    assert models.blocks_of(PAPER) == (SLICE,)
+    monkeypatch.setattr(models, "LARGE", 0)
+    network = random_network(rng, [9, 13, 6])
+    image = pack(network, cfg)
+    x = rng.integers(0, 256, (4, 9), np.uint8)
+    expected, predicted = golden.predict(network, x), timing(parse(image), cfg)
+    for stall in (0.0, 0.5):
+        device = open_device(cfg, "verilator", build_dir=models_dir, stall=stall, jobs=1)
+        result = device.predict(image, x)
+        assert np.array_equal(result.outputs, expected.outputs)
+        assert np.array_equal(result.best, expected.best)
+        if not stall:
+            assert result.cycles.tolist() == [predicted.cycles, *[predicted.following] * 3]
 
 
 @pytest.mark.parametrize("engine", ENGINES)

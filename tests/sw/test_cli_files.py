@@ -114,7 +114,8 @@ def test_inspect_image(network, image):
     record = reported("inspect", image)
     assert record["kind"] == "image"
     assert record["config"] == "small"
-    shape = {"lanes": 16, "engines": 2, "bank_lanes": 8, "external": 0, "codes": 0, "spare": 0}
+    shape = {"lanes": 16, "engines": 2, "cores": 1, "bank_lanes": 8, "external": 0, "codes": 0}
+    shape |= {"spare": 0}
     assert record["geometry"] == shape
     assert record["crc32"] == f"{zlib.crc32(raw[:-4]):08x}"
     assert record["bytes"] == len(raw)
@@ -271,6 +272,6 @@ def test_run_refuses_a_damaged_image(message, image):
 
 def test_run_refuses_an_image_for_another_core(image):
     _, err = call("run", image, "--config", "base", code=1)
-    assert "packed for a core of lanes 16, engines 2, bank_lanes 8" in err
-    assert "config base has lanes 64, engines 4, bank_lanes 8" in err
+    assert "packed for a core of lanes 16, engines 2, cores 1, bank_lanes 8" in err
+    assert "config base has lanes 64, engines 4, cores 1, bank_lanes 8" in err
     assert "Pack it again with --config base" in err

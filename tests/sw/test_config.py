@@ -3,7 +3,7 @@ import dataclasses
 
 import pytest
 
-from fantastic4.config import BASE, CONFIGS, MAX_TILE, TINY, find_config
+from fantastic4.config import BASE, CONFIGS, MAX_TILE, PAPER, TINY, find_config
 from fantastic4.errors import FantasticError
 
 
@@ -20,10 +20,13 @@ from fantastic4.errors import FantasticError
         ("hidden_chunks", 1, 4096),
         ("input_width", 1, 4),
         ("max_layers", 1, 16),
+        ("cores", 1, 128),
     ],
 )
 def test_ranges(field, low, high):
     wide = dataclasses.replace(TINY, lanes=8, bank_lanes=1, formats=("dense",), input_width=1)
+    if field == "cores":
+        wide = dataclasses.replace(wide, lanes=128, bank_lanes=8, engines=1)
     if field == "input_width":
         wide = dataclasses.replace(wide, lanes=4)
     for value in (low, high):
@@ -45,7 +48,9 @@ def test_lanes_are_whole_banks():
 
 
 def test_banks_are_counted():
-    with pytest.raises(FantasticError, match=r"engines times banks must be 1\.\.4096, not 4608"):
+    with pytest.raises(
+        FantasticError, match=r"cores times engines times banks must be 1\.\.4096, not 4608"
+    ):
         dataclasses.replace(BASE, lanes=512, bank_lanes=1, engines=9)
 
 
@@ -58,6 +63,27 @@ def test_masks_and_names():
         dataclasses.replace(TINY, masks=2)
     assert dataclasses.replace(TINY, masks=2, name_width=1).recodes
     assert not TINY.recodes
+
+
+def test_cores_divide_the_lanes():
+    for cores in (1, 2, 4):
+        cfg = dataclasses.replace(TINY, cores=cores)
+        assert cfg.group_rows == 2 * cores
+        assert cfg.dense_weights == cores * TINY.dense_weights
+        assert [cfg.core_rows(rows) for rows in (1, cores, cores + 1, 8)] == [1, 1, 2, 8 // cores]
+    with pytest.raises(FantasticError, match=r"lanes must be a multiple of cores \(8\), not 4"):
+        dataclasses.replace(TINY, cores=8)
+    with pytest.raises(FantasticError, match="cores must be a power of two, not 3"):
+        dataclasses.replace(TINY, lanes=12, cores=3)
+    with pytest.raises(FantasticError, match=r"must be 1\.\.4096, not 8192"):
+        dataclasses.replace(TINY, lanes=128, bank_lanes=8, engines=4, cores=128)
+
+
+def test_the_scale_of_the_paper():
+    """16,384 operations a cycle; four multipliers a core never limit a tile of 512 columns."""
+    assert 2 * PAPER.lanes * PAPER.group_rows == 16384
+    assert PAPER.engines <= PAPER.tile_chunks
+    assert PAPER.tile == MAX_TILE
 
 
 def test_formats_suit_the_banks():

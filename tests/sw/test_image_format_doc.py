@@ -88,7 +88,7 @@ def test_dump_decodes_to_the_network_described():
     assert back.classes == ("no", "yes")
     image = parse(dumped())
     shape = {"lanes": 4, "engines": 2, "bank_lanes": 4, "external": 0, "codes": 0, "spare": 0}
-    assert image.geometry == shape
+    assert image.geometry == {**shape, "cores_log2": 0}
     assert [(x["bias_narrow"], x["bias_shift"]) for x in image.layers] == [(1, 0), (0, 0)]
     assert [Format(x["format"]) for x in image.layers] == [Format.BITMASK, Format.DENSE]
     palette = match(r"palette ([\d, ]+)\n")[1].split(", ")

@@ -31,9 +31,10 @@ def test_round_trip_and_the_same_bits_in_hardware(layout):
 
 def test_frozen_bits():
     assert MAGIC.to_bytes(4, "little") == b"F4IC"
-    assert GEOMETRY.pack(lanes=64, engines=4, bank_lanes=8, external=1, codes=2, spare=0) == (
-        2 << 29 | 1 << 28 | 8 << 24 | 4 << 12 | 64
-    )
+    geometry = {"lanes": 64, "engines": 4, "bank_lanes": 8, "external": 1, "spare": 0}
+    one_core = 2 << 29 | 1 << 28 | 8 << 24 | 4 << 12 | 64
+    assert GEOMETRY.pack(**geometry, codes=2, cores_log2=0) == one_core
+    assert GEOMETRY.pack(**geometry, codes=2, cores_log2=5) == 5 << 21 | one_core
     assert NEEDS.pack(input_chunks=13, hidden_chunks=5) == 0x0005000D
     assert SECTION.pack(kind=4, index=300, count=1000) == 1000 << 16 | 300 << 4 | 4
     record = LAYER.pack(

@@ -165,8 +165,9 @@ def test_image_for_another_core(rng):
     assert read_image(raw).geometry["lanes"] == 4
     with pytest.raises(
         ImageError,
-        match=r"net.f4i: packed for a core of lanes 4, engines 2, bank_lanes 4, external 0, codes "
-        r"0, spare 0; config base has lanes 64, engines 4, bank_lanes 8, external 0, codes 0, "
+        match=r"net.f4i: packed for a core of lanes 4, engines 2, cores 1, bank_lanes 4, external "
+        r"0, codes 0, spare 0; config base has lanes 64, engines 4, cores 1, bank_lanes 8, "
+        r"external 0, codes 0, "
         r"spare 0. Pack it again with --config base",
     ):
         read_image(raw, BASE, "net.f4i")

@@ -62,6 +62,7 @@ def describe(cfg: CoreConfig) -> dict[str, Any]:
         "name": cfg.name,
         "lanes": cfg.lanes,
         "engines": cfg.engines,
+        "cores": cfg.cores,
         "bank_lanes": cfg.bank_lanes,
         "masks": cfg.masks,
         "name_width": cfg.name_width,

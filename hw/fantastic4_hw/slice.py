@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What each core of a configuration has for itself: weights, engines, multipliers."""
+
+from amaranth.hdl import Cat, ClockSignal, Instance, Module, ResetSignal, Signal, Value
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
+
+from fantastic4.config import CoreConfig
+from fantastic4.layout import BASIS_WORDS, LAYER
+from fantastic4_hw.array import Array
+from fantastic4_hw.decoder.signature import COMMAND_LAYOUT, ENTRY_LAYOUT
+from fantastic4_hw.feed import EngineFeed
+from fantastic4_hw.memories import WeightBanks, WritePort, WriteSignature, word_layout
+from fantastic4_hw.multiply import Multiply
+from fantastic4_hw.post import Post
+from fantastic4_hw.shapes import chunk_layout, finished_layout, step_layout
+
+SLICE = "fantastic4_slice"
+"""Name of a slice's module where it is instantiated by name."""
+
+
+def slice_ports(cfg: CoreConfig) -> dict[str, wiring.Member]:
+    """Return the ports of a slice."""
+    banks = cfg.engines * cfg.banks
+    if cfg.external_weights:
+        words = {"weights": In(stream.Signature(word_layout(cfg))).array(banks)}
+    else:
+        write = WriteSignature(cfg.weight_depth, cfg.word_width)
+        words = {"write_weights": In(write).array(banks)}
+    return {
+        "start": In(1),
+        "give": In(1),
+        "command": In(COMMAND_LAYOUT),
+        "entry": In(ENTRY_LAYOUT),
+        "open": In(1),
+        "first_layer": In(1),
+        "ready": Out(1),
+        **words,
+        "write_basis": In(WriteSignature(cfg.basis_depth, 32 * BASIS_WORDS)),
+        "write_bias": In(WriteSignature(cfg.row_depth, cfg.bias_width)),
+        "steps": In(stream.Signature(step_layout(cfg))),
+        "chunks": In(stream.Signature(chunk_layout(cfg), always_ready=True)),
+        "fed": Out(1),
+        "others": In(1),
+        "taken": Out(1),
+        "starved": Out(1),
+        "begins": In(1),
+        "basis_base": In(LAYER.fields["basis_base"]),
+        "per_row": In(1),
+        "bias_narrow": In(1),
+        "bias_shift": In(LAYER.fields["bias_shift"]),
+        "shift": In(LAYER.fields["shift"]),
+        "low": In(8),
+        "high": In(8),
+        "row": Out(finished_layout(cfg)),
+        "row_valid": Out(1),
+        "fault": Out(1),
+    }
+
+
+class SlicePorts(wiring.Component):
+    """The ports of a slice.
+
+    Members
+    -------
+    start : ``In(1)``
+        There is no network: decoders and banks forget what they hold.
+    give, command, entry, open, first_layer : ``In``, ready : ``Out(1)``
+        Between ``LayerFeed`` and the decoders.
+    write_weights, write_basis, write_bias : ``In``
+        The loader's ports; of ``write_weights`` one a bank, none with external weights.
+    weights : ``In(stream(word_layout(cfg)))``, one a bank
+        With external weights only.
+    steps : ``In(stream)``, chunks : ``In(stream, always_ready)``
+        As of ``Array``, the same for all slices.
+    fed : ``Out(1)``, others : ``In(1)``
+        Every engine has its beat, here and in all other slices.
+    taken, starved : ``Out(1)``
+        As of ``Array``.
+    begins, basis_base, per_row, bias_narrow, bias_shift : ``In``
+        As of ``Multiply``; ``begins`` is its ``begin``, a word that Verilog keeps for itself.
+    shift, low, high : ``In``
+        As of ``Post``.
+    row : ``Out(finished_layout(cfg))``, row_valid : ``Out(1)``
+        A finished row in this clock.
+    fault : ``Out(1)``
+        For one clock: weight words broke a rule.
+    """
+
+    start: Signal
+    give: Signal
+    command: data.View
+    entry: data.View
+    open: Signal
+    first_layer: Signal
+    ready: Signal
+    write_weights: list[WritePort]
+    write_basis: WritePort
+    write_bias: WritePort
+    weights: list[stream.Interface]
+    steps: stream.Interface
+    chunks: stream.Interface
+    fed: Signal
+    others: Signal
+    taken: Signal
+    starved: Signal
+    begins: Signal
+    basis_base: Signal
+    per_row: Signal
+    bias_narrow: Signal
+    bias_shift: Signal
+    shift: Signal
+    low: Signal
+    high: Signal
+    row: data.View
+    row_valid: Signal
+    fault: Signal
+
+    def __init__(self, cfg: CoreConfig):
+        self.cfg = cfg
+        super().__init__(slice_ports(cfg))
+
+    def elaborate(self, platform: object) -> Module:
+        """Return the gateware of a kind of slice."""
+        raise NotImplementedError
+
+
+class Slice(SlicePorts):
+    """``engines`` engines with their weights, four multipliers and post-processing.
+
+    Takes a step when all slices can, gives a finished row a clock, and is told everything else.
+    """
+
+    def elaborate(self, platform: object) -> Module:
+        """Return the gateware."""
+        m = Module()
+        m.submodules.array = array = Array(self.cfg)
+        m.submodules.multiply = multiply = Multiply(self.cfg)
+        m.submodules.post = post = Post(self.cfg)
+        words = self._words(m)
+        feeds = [self._feed(m, engine, words) for engine in range(self.cfg.engines)]
+        # Where banks are in lock step, all engines do what one does.
+        waited = feeds[:1] if self.cfg.lock_step else feeds
+
+        connect(m, flipped(self.steps), array.steps)
+        connect(m, flipped(self.chunks), array.chunks)
+        for engine, feed in enumerate(feeds):
+            connect(m, feed.o, array.beats[engine])
+        connect(m, array.rows, multiply.rows)
+        connect(m, multiply.z, post.z)
+        connect(m, flipped(self.write_basis), multiply.write_basis)
+        connect(m, flipped(self.write_bias), multiply.write_bias)
+        m.d.comb += [
+            self.fed.eq(array.fed),
+            array.hold.eq(~self.others),
+            self.taken.eq(array.taken),
+            self.starved.eq(array.starved),
+            self.ready.eq(Cat(feed.command.ready for feed in waited).all()),
+            self.row.eq(post.o.payload),
+            self.row_valid.eq(post.o.valid),
+            self.fault.eq(Cat(feed.fault for feed in feeds).any()),
+            multiply.begin.eq(self.begins),
+            multiply.basis_base.eq(self.basis_base),
+            multiply.per_row.eq(self.per_row),
+            multiply.bias_narrow.eq(self.bias_narrow),
+            multiply.bias_shift.eq(self.bias_shift),
+            post.shift.eq(self.shift),
+            post.low.eq(self.low),
+            post.high.eq(self.high),
+        ]
+        return m
+
+    def _words(self, m: Module) -> list[stream.Interface]:
+        """Return the weight words of all banks: from outside, or from memories."""
+        cfg = self.cfg
+        if cfg.external_weights:
+            return [flipped(words) for words in self.weights]
+        total = cfg.engines * cfg.banks
+        together = total if cfg.lock_step else 1
+        words: list[stream.Interface] = []
+        for number in range(0, total, together):
+            banks = WeightBanks(cfg, together)
+            m.submodules[f"banks_{number}"] = banks
+            for write, port in zip(self.write_weights[number:], banks.write, strict=False):
+                connect(m, flipped(write), port)
+            m.d.comb += banks.start.eq(self.start)
+            words += banks.o
+        return words
+
+    def _feed(self, m: Module, engine: int, words: list[stream.Interface]) -> EngineFeed:
+        """Return the decoders of an engine, with its weight words and the layers connected."""
+        cfg = self.cfg
+        m.submodules[f"feed_{engine}"] = feed = EngineFeed(cfg)
+        for index in range(cfg.banks):
+            connect(m, words[engine * cfg.banks + index], feed.words[index])
+        m.d.comb += [
+            feed.start.eq(self.start),
+            feed.command.payload.eq(self.command),
+            feed.command.valid.eq(self.give),
+            feed.entry.eq(self.entry),
+            feed.open.eq(self.open),
+            feed.first_layer.eq(self.first_layer),
+        ]
+        return feed
+
+
+class NamedSlice(SlicePorts):
+    """A slice that is a module ``SLICE`` made elsewhere: the same text serves all of them."""
+
+    def elaborate(self, platform: object) -> Module:
+        """Return the gateware."""
+        m = Module()
+        ports: dict[str, Value] = {"i_clk": ClockSignal(), "i_rst": ResetSignal()}
+        for path, member, value in self.signature.flatten(self):
+            direction = "i" if member.flow == In else "o"
+            ports[f"{direction}_{'__'.join(map(str, path))}"] = Value.cast(value)
+        m.submodules.slice = Instance(SLICE, **ports)
+        return m
