@@ -37,7 +37,8 @@ class Array(wiring.Component):
     chunks : ``In(stream, always_ready)``
         What they gave, ``ActivationMemory.latency`` clocks later.
     beats : ``In(stream)``, one an engine
-        Codes in the order of the steps.
+        Codes in the order of the steps. With ``cfg.dense_only``, codes come
+        ``ActivationMemory.latency`` clocks after they were taken.
     rows : ``Out(stream, always_ready)``
         Sums of a row over a tile; the rows of a group follow each other without a gap.
     fed : ``Out(1)``
@@ -158,6 +159,8 @@ class Array(wiring.Component):
     def _delayed(self, m: Module, engine: int) -> Value:
         """Return the codes of an engine when their chunk has been read."""
         codes: Value = self.beats[engine].payload.as_value()
+        if self.cfg.dense_only:
+            return codes
         for clock in range(ActivationMemory.latency):
             later = Signal(len(codes), name=f"codes_{engine}_{clock}", reset_less=True)
             m.d.sync += later.eq(codes)

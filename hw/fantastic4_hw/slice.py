@@ -14,6 +14,7 @@ from fantastic4_hw.memories import WeightBanks, WritePort, WriteSignature, word_
 from fantastic4_hw.multiply import Multiply
 from fantastic4_hw.post import Post
 from fantastic4_hw.shapes import chunk_layout, finished_layout, step_layout
+from fantastic4_hw.weights import DenseWeights
 
 SLICE = "fantastic4_slice"
 """Name of a slice's module where it is instantiated by name."""
@@ -137,15 +138,13 @@ class Slice(SlicePorts):
         m.submodules.array = array = Array(self.cfg)
         m.submodules.multiply = multiply = Multiply(self.cfg)
         m.submodules.post = post = Post(self.cfg)
-        words = self._words(m)
-        feeds = [self._feed(m, engine, words) for engine in range(self.cfg.engines)]
-        # Where banks are in lock step, all engines do what one does.
-        waited = feeds[:1] if self.cfg.lock_step else feeds
+        if self.cfg.dense_only:
+            ready, fault = self._dense(m, array)
+        else:
+            ready, fault = self._decoded(m, array)
 
         connect(m, flipped(self.steps), array.steps)
         connect(m, flipped(self.chunks), array.chunks)
-        for engine, feed in enumerate(feeds):
-            connect(m, feed.o, array.beats[engine])
         connect(m, array.rows, multiply.rows)
         connect(m, multiply.z, post.z)
         connect(m, flipped(self.write_basis), multiply.write_basis)
@@ -155,10 +154,10 @@ class Slice(SlicePorts):
             array.hold.eq(~self.others),
             self.taken.eq(array.taken),
             self.starved.eq(array.starved),
-            self.ready.eq(Cat(feed.command.ready for feed in waited).all()),
+            self.ready.eq(ready),
             self.row.eq(post.o.payload),
             self.row_valid.eq(post.o.valid),
-            self.fault.eq(Cat(feed.fault for feed in feeds).any()),
+            self.fault.eq(fault),
             multiply.begin.eq(self.begins),
             multiply.basis_base.eq(self.basis_base),
             multiply.per_row.eq(self.per_row),
@@ -169,6 +168,33 @@ class Slice(SlicePorts):
             post.high.eq(self.high),
         ]
         return m
+
+    def _dense(self, m: Module, array: Array) -> tuple[Value, Value]:
+        """Add weights without decoders; return whether they take a command, and their fault."""
+        m.submodules.weights = weights = DenseWeights(self.cfg)
+        for write, port in zip(self.write_weights, weights.write, strict=True):
+            connect(m, flipped(write), port)
+        for beats, codes in zip(array.beats, weights.codes, strict=True):
+            m.d.comb += [beats.valid.eq(weights.fed), beats.payload.eq(codes)]
+        m.d.comb += [
+            weights.start.eq(self.start),
+            weights.give.eq(self.give),
+            weights.open.eq(self.open),
+            weights.first_layer.eq(self.first_layer),
+            weights.taken.eq(array.taken),
+        ]
+        return weights.ready, weights.fault
+
+    def _decoded(self, m: Module, array: Array) -> tuple[Value, Value]:
+        """Add banks and decoders; return whether all take a command, and any fault."""
+        words = self._words(m)
+        feeds = [self._feed(m, engine, words) for engine in range(self.cfg.engines)]
+        for feed, beats in zip(feeds, array.beats, strict=True):
+            connect(m, feed.o, beats)
+        # Where banks are in lock step, all engines do what one does.
+        waited = feeds[:1] if self.cfg.lock_step else feeds
+        ready = Cat(feed.command.ready for feed in waited).all()
+        return ready, Cat(feed.fault for feed in feeds).any()
 
     def _words(self, m: Module) -> list[stream.Interface]:
         """Return the weight words of all banks: from outside, or from memories."""

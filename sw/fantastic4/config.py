@@ -214,6 +214,11 @@ class CoreConfig:
         return 4 * self.bank_lanes
 
     @property
+    def dense_only(self) -> bool:
+        """Whether weights are dense words of the core's own memories, which need no decoder."""
+        return not self.external_weights and self.formats == ("dense",)
+
+    @property
     def lock_step(self) -> bool:
         """Whether all banks always have their beat at the same time, whatever the weights."""
         return not self.external_weights and set(self.formats) <= set(FIXED_RATE)

@@ -110,18 +110,19 @@ def test_formats_a_core_does_not_have(check, rng):
     )
 
 
-def damage(image, change, bank, rng, cfg):
-    """Return ``image`` with the words of a bank changed, under a right checksum."""
+def damage(image, change, banks, rng, cfg):
+    """Return ``image`` with the words of some banks changed, under a right checksum."""
     weights = [words.copy() for words in image.weights]
-    words = weights[bank]
-    weights[bank] = {
-        "truncated": lambda: words[:-1],
-        "one word": lambda: words[:1],
-        "a word lost": lambda: np.delete(words, len(words) // 2),
-        "extra": lambda: np.append(words, np.uint32(1)),
-        "a word twice": lambda: np.insert(words, len(words) // 2, words[len(words) // 2]),
-        "garbage": lambda: rng.integers(0, 1 << cfg.word_width, len(words)).astype(np.uint32),
-    }[change]()
+    how = {
+        "truncated": lambda words: words[:-1],
+        "one word": lambda words: words[:1],
+        "a word lost": lambda words: np.delete(words, len(words) // 2),
+        "extra": lambda words: np.append(words, np.uint32(1)),
+        "a word twice": lambda words: np.insert(words, len(words) // 2, words[len(words) // 2]),
+        "garbage": lambda words: rng.integers(0, 1 << cfg.word_width, len(words)).astype(np.uint32),
+    }[change]
+    for bank in banks:
+        weights[bank] = how(weights[bank])
     return build(replace(image, weights=weights))
 
 
@@ -136,7 +137,9 @@ def test_malformed_words(rng, kind, change):
     network = some_network(rng, kind, [16, 7, 5])
     raw = pack(network, cfg, kind)
     x = rng.integers(0, 256, (2, 16), np.uint8)
-    bad = damage(parse(raw), change, int(rng.integers(2)), rng, cfg)
+    # Of banks in lock step the loader takes only what has as many words for each.
+    banks = range(len(parse(raw).weights)) if cfg.lock_step else [int(rng.integers(2))]
+    bad = damage(parse(raw), change, banks, rng, cfg)
     fixed = kind in (Format.DENSE, Format.TERNARY)
     told = change != "garbage"
     if told or not fixed:
@@ -163,6 +166,23 @@ def test_malformed_words(rng, kind, change):
         assert isinstance(again, InferReply)
         assert again.error == ErrorCode.NONE
         assert np.array_equal(again.outputs, golden.predict(network, x).outputs)
+
+
+@pytest.mark.parametrize("change", LENGTHS)
+@pytest.mark.parametrize("kind", [Format.DENSE, Format.TERNARY], ids=lambda kind: kind.name)
+def test_uneven_banks(rng, kind, change):
+    """A core whose banks are in lock step refuses them, whichever bank it is, and recovers."""
+    cfg = replace(CORES["four_by_two"], formats=(kind.name.lower(),))
+    network = some_network(rng, kind, [16, 7, 5])
+    raw = pack(network, cfg, kind)
+    bad = [damage(parse(raw), change, [bank], rng, cfg) for bank in (0, 1)]
+    x = rng.integers(0, 256, (2, 16), np.uint8)
+    commands = [*map(Load, bad), Load(raw), Infer(x)]
+    *refused, loaded, inferred = AmaranthDevice(cfg).run(commands)
+    assert refused == [LoadReply(False, ErrorCode.WEIGHTS)] * 2
+    assert loaded == LoadReply(True, ErrorCode.NONE)
+    assert isinstance(inferred, InferReply)
+    assert np.array_equal(inferred.outputs, golden.predict(network, x).outputs)
 
 
 @pytest.mark.parametrize("kind", PALETTE_FORMATS, ids=lambda kind: kind.name)
