@@ -2,7 +2,6 @@
 """Networks that the cores for small chips are there for: they fit, and RTL equals golden."""
 
 import sysconfig
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +9,8 @@ import pytest
 
 from fantastic4 import cost, data, golden, modelfile
 from fantastic4.config import GSC_ECP5_25, KWS_UP5K
-from fantastic4.network import InputQuant, Network
+from fantastic4.network import InputQuant, IntegerLayer, Network
 from fantastic4.pack import pack, read_image
-from fantastic4.randomnet import random_layer
 from fantastic4.timing import timing
 from fantastic4_hw.verilog import write_verilog
 from fantastic4_sim.device import open_device
@@ -26,12 +24,19 @@ compiled = pytest.mark.skipif(bool(missing_tools()), reason="no compiled simulat
 
 
 def kws(rng):
-    """KWS 490-256-256-256-12 with random 4-bit weights."""
-    widths = [490, 256, 256, 256, 12]
-    layers = [
-        random_layer(rng, a, b, density=0.9, logits=b == 12, name=f"layer{i}")
-        for i, (a, b) in enumerate(pairwise(widths))
-    ]
+    """KWS 490-256-256-256-12 with random weights of signed 4 bits; outputs of layers are spread."""
+    layers = []
+    for columns, rows, bias, shift in (
+        (490, 256, 31_000_000, 18),
+        (256, 256, 4_000_000, 16),
+        (256, 256, 4_000_000, 16),
+        (256, 12, 0, 0),
+    ):
+        codes = rng.integers(0, 16, (1, rows, columns), np.uint8)
+        basis = np.array([1000, 2000, 4000, -8000], np.int32).reshape(1, 1, 4)
+        biases = bias + rng.integers(-(2**20), 2**20, rows)
+        name, logits = f"layer{len(layers)}", rows == 12
+        layers.append(IntegerLayer(name, codes, basis, biases, shift, logits=logits))
     return Network(tuple(layers), InputQuant(gain=np.ones(1), offset=np.zeros(1)))
 
 
