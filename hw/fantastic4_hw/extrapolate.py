@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What several cores cost on an FPGA, from the synthesis of one of them and of what they share.
+"""What several cores cost on an FPGA: parts of one of them, and what they share, synthesised.
 
 ``python -m fantastic4_hw.extrapolate [CONFIG [TARGET]]`` writes the arithmetic as a table.
 """
 
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from amaranth.hdl import Module, Signal, Value
@@ -13,7 +13,10 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from fantastic4.config import CoreConfig, find_config
+from fantastic4_hw.engine import Engine
+from fantastic4_hw.feed import EngineFeed
 from fantastic4_hw.measure import Cells, synthesise
+from fantastic4_hw.memories import WeightBank
 from fantastic4_hw.ports import StreamCore, ports_of
 from fantastic4_hw.slice import Slice, SlicePorts, slice_ports
 
@@ -74,23 +77,42 @@ def _flat(ports: Any) -> list[tuple[str, wiring.Member, Value]]:
     ]
 
 
-def extrapolate(cfg: CoreConfig, target: str) -> dict[str, tuple[int, Cells]]:
-    """Return how often each part is there and what it costs, and the sum as ``total``.
+Part = tuple[int, Cells]
+"""How often something is there, and what one of it costs."""
+
+
+def extrapolate(cfg: CoreConfig, target: str) -> dict[str, Part]:
+    """Return the parts of all cores and what they share, and the sum as ``total``.
+
+    The rest of a core, multipliers and all, is what a core of a single bank an engine costs less
+    its own engines, decoders and banks: sums are as wide in it.
 
     Raises
     ------
     FantasticError
         As ``measure.synthesise``.
     """
+    engines = cfg.group_rows
+    few = replace(cfg, lanes=cfg.bank_lanes, input_width=1, cores=1)
+    bank = synthesise(WeightBank(cfg), target)
+    banks = 0 if cfg.external_weights else 1
+    less = [(-cfg.engines, synthesise(part(few), target)) for part in (Engine, EngineFeed)]
+    rest = [(1, synthesise(Slice(few), target)), *less, (-cfg.engines * banks, bank)]
     parts = {
-        "one core": (cfg.cores, synthesise(Slice(cfg), target)),
+        f"engine of {cfg.lanes} lanes": (engines, synthesise(Engine(cfg), target)),
+        "its decoders": (engines, synthesise(EngineFeed(cfg), target)),
+        "weight bank": (engines * cfg.banks * banks, bank),
+        "rest of a core": (cfg.cores, _sum(rest)),
         "shared": (1, synthesise(SharedPart(cfg), target)),
     }
-    kinds = asdict(parts["shared"][1])
-    total = {
-        kind: sum(count * getattr(cells, kind) for count, cells in parts.values()) for kind in kinds
-    }
-    return {**parts, "total": (1, Cells(**total))}
+    return {**parts, "total": (1, _sum(list(parts.values())))}
+
+
+def _sum(parts: list[Part]) -> Cells:
+    kinds = asdict(parts[0][1])
+    return Cells(
+        **{kind: sum(count * getattr(cells, kind) for count, cells in parts) for kind in kinds}
+    )
 
 
 def table(cfg: CoreConfig, target: str) -> str:
@@ -102,7 +124,7 @@ def table(cfg: CoreConfig, target: str) -> str:
     lines.append("|---" * (len(kinds) + 2) + "|")
     for name, (count, cells) in found.items():
         numbers = " | ".join(f"{getattr(cells, kind):,}" for kind in kinds)
-        lines.append(f"| {name} | {count} | {numbers} |")
+        lines.append(f"| {name} | {count:,} | {numbers} |")
     per_lane = " | ".join(f"{getattr(found['total'][1], kind) / lanes:.2f}" for kind in kinds)
     lines.append(f"| total / {lanes:,} lanes | | {per_lane} |")
     return "\n".join(lines)

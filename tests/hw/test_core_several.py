@@ -13,7 +13,7 @@ from fantastic4.errors import PackError
 from fantastic4.image import build, parse
 from fantastic4.layout import ErrorCode
 from fantastic4.network import InputQuant, Network
-from fantastic4.pack import pack
+from fantastic4.pack import encode_layers, pack
 from fantastic4.randomnet import random_layer, random_network
 from fantastic4.selection import formats_of
 from fantastic4.timing import result_depth, timing
@@ -203,3 +203,36 @@ def test_a_fault_in_any_core_is_told(rng, bank):
     assert reloaded == LoadReply(True, ErrorCode.NONE)
     assert isinstance(again, InferReply)
     assert np.array_equal(again.outputs, golden.predict(network, x).outputs)
+
+
+@pytest.mark.parametrize("late", [0, 1])
+def test_an_inference_begins_when_every_core_has_weights(rng, late):
+    """The words of one core come 100 clocks late: none of them counts."""
+    cfg = several(4, 1, 2, external_weights=True, formats=("dense",))
+    network = one_layer(rng, 4, 2, logits=True)
+    raw = pack(network, cfg)
+    words = [bank.tolist() for bank in encode_layers(network, cfg)[1]]
+    assert [len(bank) for bank in words] == [1, 1]
+    x = inputs(rng, 1, 4)
+    dut = Core(cfg)
+    seen: list[int] = []
+
+    async def drive(ctx):
+        image = np.frombuffer(raw, "<u4").tolist()
+        for at, word in enumerate(image):
+            await put(ctx, dut.load, {"data": word, "last": at == len(image) - 1})
+        for number, bank in enumerate(words):
+            ctx.set(dut.weights[number].payload, {"data": bank[0], "first": 1})
+        ctx.set(dut.weights[1 - late].valid, 1)
+        for at, value in enumerate(x[0].tolist()):
+            await put(ctx, dut.input, {"data": [value], "last": at == 3})
+        await ctx.tick().repeat(100)
+        ctx.set(dut.weights[late].valid, 1)
+        for _ in range(2):
+            result = await get(ctx, dut.result)
+            seen.append(result["value"])
+        seen.append(ctx.get(dut.perf.cycles))
+
+    simulate(dut, [drive])
+    cycles = timing(parse(raw), cfg).cycles
+    assert seen == [*golden.predict(network, x).outputs[0].tolist(), cycles]

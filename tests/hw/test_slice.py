@@ -6,8 +6,13 @@ import re
 from dataclasses import replace
 
 from fantastic4.config import TINY
+from fantastic4_hw import extrapolate
+from fantastic4_hw.engine import Engine
 from fantastic4_hw.extrapolate import SharedPart
-from fantastic4_hw.slice import SLICE
+from fantastic4_hw.feed import EngineFeed
+from fantastic4_hw.measure import Cells
+from fantastic4_hw.memories import WeightBank
+from fantastic4_hw.slice import SLICE, Slice
 from fantastic4_hw.verilog import TOP, convert, write_verilog
 
 FOUR = replace(TINY, name="four", engines=1, cores=4, formats=("dense",))
@@ -52,3 +57,38 @@ def test_what_cores_share_has_no_multiplier():
     for number in range(4):
         assert f"slice_{number}_chunks__payload" in ports
     assert "m_axis_result_tdata" in ports
+
+
+def test_the_arithmetic_of_many_cores(monkeypatch):
+    """Parts times how often they are there; the rest of a core is a small one less its parts."""
+    cfg = replace(FOUR, lanes=16, engines=3, cores=4)
+    costs = {
+        (Engine, 16): 100,
+        (EngineFeed, 16): 50,
+        (Engine, 4): 30,
+        (EngineFeed, 4): 20,
+        (WeightBank, 16): 7,
+        (Slice, 4): 30 * 3 + 20 * 3 + 7 * 3 + 11,
+        (SharedPart, 16): 1000,
+    }
+
+    def synthesise(component, target):
+        assert target == "ecp5"
+        component._MustUse__silence = True  # Amaranth warns of what is made and not elaborated
+        cost = costs[type(component), component.cfg.lanes]
+        return Cells(cost, 2 * cost, 0, 0, 0, 4 if isinstance(component, Slice) else 0)
+
+    monkeypatch.setattr(extrapolate, "synthesise", synthesise)
+    found = extrapolate.extrapolate(cfg, "ecp5")
+    assert {name: count for name, (count, _) in found.items()} == {
+        "engine of 16 lanes": 12,
+        "its decoders": 12,
+        "weight bank": 48,
+        "rest of a core": 4,
+        "shared": 1,
+        "total": 1,
+    }
+    total = 12 * 150 + 48 * 7 + 4 * 11 + 1000
+    assert found["total"][1] == Cells(total, 2 * total, 0, 0, 0, 16)
+    lines = extrapolate.table(cfg, "ecp5").splitlines()
+    assert lines[-1].startswith(f"| total / 192 lanes | | {total / 192:.2f} |")

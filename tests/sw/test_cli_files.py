@@ -275,3 +275,21 @@ def test_run_refuses_an_image_for_another_core(image):
     assert "packed for a core of lanes 16, engines 2, cores 1, bank_lanes 8" in err
     assert "config base has lanes 64, engines 4, cores 1, bank_lanes 8" in err
     assert "Pack it again with --config base" in err
+
+
+def test_several_cores_from_pack_to_rtl(network, model, tmp_path, monkeypatch):
+    """What takes one core takes several: the image, its report, and the simulated cores."""
+    cfg = replace(SMALL, cores=2, formats=("dense",))
+    monkeypatch.setitem(CONFIGS, "small", cfg)
+    path = tmp_path / "two.f4"
+    packed = reported("pack", model, "--config", "small", "-o", path)
+    assert path.read_bytes() == pack(network, cfg)
+    shown = reported("inspect", path)
+    assert shown["geometry"]["cores"] == 2
+    assert shown["bits_per_weight"] == packed["bits_per_weight"]
+    table, _ = call("inspect", path)
+    assert "cores 2" in table
+    settings = ("--dataset", "digits", "--limit", 1, "--on", "rtl", "--engine", "amaranth")
+    record = reported("run", path, *settings)
+    assert record["mismatches"] == 0
+    assert record["cycles"] == record["cycles_predicted"]

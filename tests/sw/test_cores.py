@@ -8,9 +8,9 @@ import pytest
 
 from fantastic4 import bias, cost
 from fantastic4.config import PAPER, TINY
-from fantastic4.errors import ImageError
+from fantastic4.errors import ImageError, PackError
 from fantastic4.image import build, parse, readable
-from fantastic4.layout import Section
+from fantastic4.layout import Format, Section
 from fantastic4.network import InputQuant, Network
 from fantastic4.pack import basis_entries, pack, read_image, unpack
 from fantastic4.randomnet import random_layer, random_network
@@ -146,3 +146,23 @@ def test_the_paper_takes_a_layer_at_full_rate(rng):
     assert 2 * 512 * 256 / found.beats == 16384
     # two clocks to the first beat; tree and the way to retirement; the last group's other rows
     assert found.cycles == 2 + 16 + 7 + TREE_TO_RETIRE + 3
+
+
+def test_slow_inputs_give_results_time_to_leave(rng):
+    """120 transfers an input: by then the eight results of the inference before have left."""
+    cfg = replace(TINY, lanes=8, engines=1, cores=8, bank_lanes=8)
+    network = one_layer(rng, 120, 8)
+    found = timing(parse(pack(network, cfg, Format.DENSE)), cfg)
+    assert found.following == found.cycles
+    quick = replace(cfg, input_width=8)
+    assert timing(parse(pack(network, quick, Format.DENSE)), quick).following > found.cycles
+
+
+def test_capacity_is_that_of_each_core(rng):
+    layer = replace(random_layer(rng, 5, 9, per_row=True), bias=np.arange(9) + (1 << 20))
+    network = Network((layer,), QUANT)
+    exact = replace(TWO, row_depth=5, basis_depth=5)
+    assert len(read_image(pack(network, exact), exact).bias) == 10
+    for field, name in (("row_depth", "bias words"), ("basis_depth", "basis entries")):
+        with pytest.raises(PackError, match=f"config two holds 4 {name}, the network needs 5"):
+            pack(network, replace(exact, **{field: 4}))
