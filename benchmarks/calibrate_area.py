@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Calibrates the area model by synthesis: writes ``sw/fantastic4/area/area.json``.
+
+    python benchmarks/calibrate_area.py                        # all, some minutes of yosys
+    python benchmarks/calibrate_area.py --clock records/*.json # clocks of routed records, too
+    python benchmarks/calibrate_area.py --no-check             # without the cores that check it
+
+Small cores and the decoders of a bank are synthesised for ECP5, without place and route; the
+coefficients follow from them. Then cores that none of them were fitted to are synthesised, and what
+was predicted for them is written beside what came out. What has been synthesised once is not
+synthesised again while neither gateware nor tools change.
+"""
+
+import argparse
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from fantastic4.area.fit import Measured, fit
+from fantastic4.area.model import CALIBRATION, SCHEMA, predict
+from fantastic4.config import CONFIGS, CoreConfig
+from fantastic4.configfile import dump_config, parse_config
+from fantastic4_hw.flow.flow import synthesise
+from fantastic4_hw.flow.record import Record
+from fantastic4_hw.flow.tops import find_top
+
+TARGET = "ecp5-85k"
+
+TECHNOLOGY = "ecp5"
+
+ALIKE = 0.15
+"""Greatest relative error of LUTs that the checks may show."""
+
+BASE = CoreConfig(
+    name="base",
+    lanes=8,
+    engines=1,
+    weight_depth=1024,
+    row_depth=512,
+    basis_depth=256,
+    input_chunks=32,
+    hidden_chunks=16,
+    formats=("dense",),
+)
+
+
+def _core(name: str, **changes: Any) -> CoreConfig:
+    return replace(BASE, name=name, **changes)
+
+
+CORES = (
+    _core("8x1", weight_depth=512, input_width=1),
+    _core("16x2", lanes=16, engines=2),
+    _core("8x2 bitmask", engines=2, formats=("dense", "bitmask"), weight_depth=2048),
+    _core("32x1", lanes=32, weight_depth=512, input_width=8, input_chunks=16, hidden_chunks=8),
+    _core(
+        "8x5",
+        engines=5,
+        weight_depth=4096,
+        row_depth=2048,
+        basis_depth=1024,
+        input_chunks=128,
+        hidden_chunks=64,
+    ),
+    _core("16x2 even", lanes=16, engines=2, masks=2, name_width=1, formats=("ternary5",)),
+)
+"""Cores that the coefficients are fitted to."""
+
+CHECKS = (
+    CONFIGS["small"],
+    _core("64x2", lanes=64, engines=2, weight_depth=2048, hidden_chunks=8, input_chunks=16),
+    _core("32x4 bitmask", lanes=32, engines=4, formats=("dense", "bitmask"), name_width=1),
+)
+"""Cores that they are not fitted to."""
+
+DECODERS = {
+    "dense": (("dense",), 4),
+    "ternary": (("ternary",), 4),
+    "ternary5": (("ternary5",), 4),
+    "csr": (("csr",), 4),
+    "bitmask/4": (("bitmask",), 4),
+    "bitmask/2": (("bitmask",), 2),
+    "bitmask/1": (("bitmask",), 1),
+    "dense+bitmask/4": (("dense", "bitmask"), 4),
+    "dense+bitmask/2": (("dense", "bitmask"), 2),
+    "dense+bitmask/1": (("dense", "bitmask"), 1),
+    "bitmask2/4": (("bitmask2",), 4),
+    "bitmask2/2": (("bitmask2",), 2),
+    "bitmask2/1": (("bitmask2",), 1),
+    "dense+bitmask2/4": (("dense", "bitmask2"), 4),
+    "dense+bitmask2/2": (("dense", "bitmask2"), 2),
+    "dense+bitmask2/1": (("dense", "bitmask2"), 1),
+}
+"""Decoders of a bank that are measured by themselves: formats, and width of names."""
+
+TOGETHER = ("ternary", "csr", "dense+bitmask/4")
+"""Decoders that are measured together: what each further one adds."""
+
+
+def main() -> None:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--output", type=Path, default=CALIBRATION)
+    parser.add_argument("--cache", type=Path, help="folder of earlier syntheses")
+    parser.add_argument("--no-check", action="store_true", help="fit only; keep no checks")
+    parser.add_argument("--clock", type=Path, nargs="*", help="routed records to take clocks of")
+    args = parser.parse_args()
+    old = json.loads(args.output.read_text()) if args.output.exists() else {}
+
+    decoders, tools = _decoders(args.cache)
+    cores = [_measure(cfg, args.cache) for cfg in CORES]
+    found = fit(cores, decoders)
+    checks = [] if args.no_check else [_measure(cfg, args.cache) for cfg in CHECKS]
+    record = {
+        "schema": SCHEMA,
+        "technologies": {
+            TECHNOLOGY: {
+                "tools": tools,
+                **found,
+                "fitted": [_compared(x, found) for x in cores],
+                "checked": [_compared(x, found) for x in checks],
+            }
+        },
+        "clocks": old.get("clocks", []) if args.clock is None else _clocks(args.clock),
+    }
+    args.output.write_text(json.dumps(record, indent=1) + "\n")
+    wrong = max(
+        (abs(row["error"]) for row in record["technologies"][TECHNOLOGY]["checked"]), default=0
+    )
+    for row in (
+        record["technologies"][TECHNOLOGY]["fitted"] + record["technologies"][TECHNOLOGY]["checked"]
+    ):
+        print(f"{row['config']['name']:16} LUTs {row['luts']:6} {100 * row['error']:+6.1f} %")
+    if wrong > ALIKE:
+        sys.exit(
+            f"error: LUTs are predicted {100 * wrong:.1f} % wrong, more than {100 * ALIKE:.0f} %"
+        )
+
+
+def _record(cfg: CoreConfig, top: str, cache: Path | None) -> Record:
+    part = find_top(top)
+    print(f"{top} {cfg.name}", file=sys.stderr, flush=True)
+    return synthesise(part.make(cfg), TARGET, config=cfg.name, top=top, route=False, cache=cache)
+
+
+def _measure(cfg: CoreConfig, cache: Path | None) -> Measured:
+    record = _record(cfg, "core", cache)
+    return Measured(cfg, record.luts, record.ffs, record.block_rams, record.components)
+
+
+def _decoders(cache: Path | None) -> tuple[dict[str, Any], Any]:
+    """Return what the decoders of a bank take, and the tools that said so."""
+    alone, tools = {}, {}
+    for name, (formats, name_width) in DECODERS.items():
+        record = _record(
+            replace(BASE, name=name, formats=formats, name_width=name_width), "decoders", cache
+        )
+        alone[name] = [record.luts, record.ffs]
+        tools = dict(record.tools)
+    all_of = replace(BASE, name="together", formats=("dense", "ternary", "bitmask", "csr"))
+    whole = _record(all_of, "decoders", cache)
+    half = _record(replace(all_of, name="half", lanes=4, bank_lanes=4), "decoders", cache)
+    further, share = [], []
+    for which, what in enumerate(("luts", "ffs")):
+        parts = sum(alone[name][which] for name in TOGETHER)
+        further.append(round((getattr(whole, what) - parts) / (len(TOGETHER) - 1), 1))
+        share.append(round(getattr(half, what) / getattr(whole, what), 3))
+    return {"alone": alone, "each_further": further, "half_bank": share}, tools
+
+
+def _compared(core: Measured, found: dict[str, Any]) -> dict[str, Any]:
+    area = predict(core.cfg, found)
+    if area.block_rams != core.block_rams:
+        sys.exit(f"error: {core.cfg.name} has {core.block_rams} block RAMs, not {area.block_rams}")
+    return {
+        "config": dump_config(core.cfg),
+        "luts": core.luts,
+        "predicted_luts": area.luts,
+        "error": round(area.luts / core.luts - 1, 4),
+        "ffs": core.ffs,
+        "predicted_ffs": area.ffs,
+        "block_rams": core.block_rams,
+    }
+
+
+def _clocks(paths: list[Path]) -> list[dict[str, Any]]:
+    """Return the clocks of routed records of whole cores."""
+    rows = []
+    for path in paths:
+        record = Record.from_json(json.loads(path.read_text()))
+        if record.top != "core" or record.fmax_mhz is None or record.parameters is None:
+            sys.exit(f"error: {path} must be the record of a whole core, placed and routed")
+        cfg = parse_config(dict(record.parameters), str(path))
+        rows.append(
+            {
+                "technology": record.technology,
+                "device": record.device,
+                "lanes": cfg.lanes * cfg.engines,
+                "formats": list(cfg.formats),
+                "mhz": record.fmax_mhz.median,
+                "seeds": len(record.fmax_mhz.seeds),
+                "source": f"routed {record.config} on {record.target}",
+            }
+        )
+    return rows
+
+
+if __name__ == "__main__":
+    main()
