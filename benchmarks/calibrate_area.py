@@ -16,19 +16,29 @@ import json
 import sys
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from fantastic4.area.fit import Measured, fit
 from fantastic4.area.model import CALIBRATION, SCHEMA, predict
-from fantastic4.config import CONFIGS, CoreConfig
+from fantastic4.config import BASIS_COUNT, CONFIGS, CoreConfig
 from fantastic4.configfile import dump_config, parse_config
-from fantastic4_hw.flow.flow import synthesise
+from fantastic4_hw.flow.cache import Cache, default_folder, key_of
+from fantastic4_hw.flow.netlist import by_component, carries_fed, cells_in
 from fantastic4_hw.flow.record import Record
+from fantastic4_hw.flow.targets import TECHNOLOGIES
+from fantastic4_hw.flow.tools import version_of
 from fantastic4_hw.flow.tops import find_top
-
-TARGET = "ecp5-85k"
+from fantastic4_hw.flow.yosys import MODULE, run_synthesis, synthesis_script
+from fantastic4_hw.verilog import convert
 
 TECHNOLOGY = "ecp5"
+
+REVISION = "1"
+"""Part of the key of what is kept: changed when netlists are read differently."""
+
+DEPTH = 3
+"""Levels of the hierarchy that parts of a core are told apart by."""
 
 ALIKE = 0.15
 """Greatest relative error of LUTs that the checks may show."""
@@ -51,7 +61,7 @@ def _core(name: str, **changes: Any) -> CoreConfig:
 
 
 CORES = (
-    _core("8x1", weight_depth=512, input_width=1),
+    _core("8x1", weight_depth=512, input_width=1, byte_checksum=True),
     _core("16x2", lanes=16, engines=2),
     _core("8x2 bitmask", engines=2, formats=("dense", "bitmask"), weight_depth=2048),
     _core("32x1", lanes=32, weight_depth=512, input_width=8, input_chunks=16, hidden_chunks=8),
@@ -109,7 +119,7 @@ def main() -> None:
     args = parser.parse_args()
     old = json.loads(args.output.read_text()) if args.output.exists() else {}
 
-    decoders, tools = _decoders(args.cache)
+    decoders = _decoders(args.cache)
     cores = [_measure(cfg, args.cache) for cfg in CORES]
     found = fit(cores, decoders)
     checks = [] if args.no_check else [_measure(cfg, args.cache) for cfg in CHECKS]
@@ -117,7 +127,7 @@ def main() -> None:
         "schema": SCHEMA,
         "technologies": {
             TECHNOLOGY: {
-                "tools": tools,
+                "tools": {"yosys": version_of("yosys")},
                 **found,
                 "fitted": [_compared(x, found) for x in cores],
                 "checked": [_compared(x, found) for x in checks],
@@ -126,48 +136,69 @@ def main() -> None:
         "clocks": old.get("clocks", []) if args.clock is None else _clocks(args.clock),
     }
     args.output.write_text(json.dumps(record, indent=1) + "\n")
-    wrong = max(
-        (abs(row["error"]) for row in record["technologies"][TECHNOLOGY]["checked"]), default=0
-    )
-    for row in (
-        record["technologies"][TECHNOLOGY]["fitted"] + record["technologies"][TECHNOLOGY]["checked"]
-    ):
+    ecp5 = record["technologies"][TECHNOLOGY]
+    for row in ecp5["fitted"] + ecp5["checked"]:
         print(f"{row['config']['name']:16} LUTs {row['luts']:6} {100 * row['error']:+6.1f} %")
+    wrong = max((abs(row["error"]) for row in ecp5["checked"]), default=0)
     if wrong > ALIKE:
         sys.exit(
             f"error: LUTs are predicted {100 * wrong:.1f} % wrong, more than {100 * ALIKE:.0f} %"
         )
 
 
-def _record(cfg: CoreConfig, top: str, cache: Path | None) -> Record:
-    part = find_top(top)
+def _synthesised(cfg: CoreConfig, top: str, folder: Path | None) -> dict[str, Any]:
+    """Return what a part of a core takes, as records of ``synth`` count it, but for constants."""
     print(f"{top} {cfg.name}", file=sys.stderr, flush=True)
-    return synthesise(part.make(cfg), TARGET, config=cfg.name, top=top, route=False, cache=cache)
+    verilog = convert(find_top(top).make(cfg), MODULE, TECHNOLOGY)
+    cache = Cache(folder or default_folder())
+    key = key_of(REVISION, verilog, synthesis_script(TECHNOLOGY), version_of("yosys"))
+    known = cache.load(key, "area")
+    if known is not None:
+        return known
+    with TemporaryDirectory(prefix="fantastic4-") as name:
+        netlist = run_synthesis(verilog, TECHNOLOGY, Path(name))
+    kinds = TECHNOLOGIES[TECHNOLOGY]
+    cells = cells_in(netlist, MODULE)
+    found = {
+        "luts": kinds.lut_sites(cells) + 2 * carries_fed(netlist, MODULE),
+        "ffs": kinds.count(cells, "ffs"),
+        "block_rams": kinds.count(cells, "block_rams"),
+        "multipliers": kinds.count(cells, "multipliers"),
+        "components": by_component(netlist, MODULE, kinds, DEPTH),
+    }
+    cache.store(key, "area", found)
+    return found
 
 
-def _measure(cfg: CoreConfig, cache: Path | None) -> Measured:
-    record = _record(cfg, "core", cache)
-    return Measured(cfg, record.luts, record.ffs, record.block_rams, record.components)
+def _measure(cfg: CoreConfig, folder: Path | None) -> Measured:
+    found = _synthesised(cfg, "core", folder)
+    if found["multipliers"] != BASIS_COUNT:
+        sys.exit(f"error: {cfg.name} has {found['multipliers']} multipliers")
+    return Measured(cfg, found["luts"], found["ffs"], found["block_rams"], found["components"])
 
 
-def _decoders(cache: Path | None) -> tuple[dict[str, Any], Any]:
-    """Return what the decoders of a bank take, and the tools that said so."""
-    alone, tools = {}, {}
-    for name, (formats, name_width) in DECODERS.items():
-        record = _record(
-            replace(BASE, name=name, formats=formats, name_width=name_width), "decoders", cache
-        )
-        alone[name] = [record.luts, record.ffs]
-        tools = dict(record.tools)
+def _decoders(folder: Path | None) -> dict[str, Any]:
+    """Return what the decoders of a bank take, LUTs and flip-flops."""
+
+    def taken(cfg: CoreConfig) -> list[int]:
+        found = _synthesised(cfg, "decoders", folder)
+        return [found["luts"], found["ffs"]]
+
+    alone = {
+        name: taken(replace(BASE, name=name, formats=formats, name_width=name_width))
+        for name, (formats, name_width) in DECODERS.items()
+    }
     all_of = replace(BASE, name="together", formats=("dense", "ternary", "bitmask", "csr"))
-    whole = _record(all_of, "decoders", cache)
-    half = _record(replace(all_of, name="half", lanes=4, bank_lanes=4), "decoders", cache)
-    further, share = [], []
-    for which, what in enumerate(("luts", "ffs")):
-        parts = sum(alone[name][which] for name in TOGETHER)
-        further.append(round((getattr(whole, what) - parts) / (len(TOGETHER) - 1), 1))
-        share.append(round(getattr(half, what) / getattr(whole, what), 3))
-    return {"alone": alone, "each_further": further, "half_bank": share}, tools
+    whole = taken(all_of)
+    half = taken(replace(all_of, name="half", lanes=4, bank_lanes=4))
+    parts = [sum(alone[name][which] for name in TOGETHER) for which in range(2)]
+    return {
+        "alone": alone,
+        "each_further": [
+            round((whole[which] - parts[which]) / (len(TOGETHER) - 1), 1) for which in range(2)
+        ],
+        "half_bank": [round(half[which] / whole[which], 3) for which in range(2)],
+    }
 
 
 def _compared(core: Measured, found: dict[str, Any]) -> dict[str, Any]:

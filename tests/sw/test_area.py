@@ -18,7 +18,7 @@ from fantastic4.area.structure import (
     features_of,
     group_of,
 )
-from fantastic4.config import BASE, CONFIGS, FULL, SMALL, TINY, CoreConfig
+from fantastic4.config import BASE, CONFIGS, FULL, PAPER, SMALL, TINY, CoreConfig
 from fantastic4.configfile import parse_config
 from fantastic4.errors import FantasticError
 
@@ -81,7 +81,8 @@ def test_banks_in_lock_step_have_one_reader():
     dense = replace(SMALL, formats=("dense",))
     assert features_of(dense, 5)["readers"] == 1
     assert features_of(SMALL, 5)["readers"] == 4
-    assert features_of(dense, 5)["even_decoders"] == 20
+    assert features_of(dense, 5)["even_decoders"] == 0  # a counter instead
+    assert features_of(replace(dense, formats=("ternary5",)), 5)["even_decoders"] == 20
     assert features_of(SMALL, 5)["own_decoders"] == 20
 
 
@@ -105,10 +106,11 @@ def test_decoders_of_a_bank():
 
 
 def test_each_component_belongs_to_a_part():
-    assert group_of("core.feed_3") == "decoders"
-    assert group_of("core.feed_3.x") == "decoders"
-    assert group_of("core.array") == "array"
-    assert group_of("core.banks_12") == "banks"
+    assert group_of("core.slice_0.feed_3") == "decoders"
+    assert group_of("core.slice_0.array") == "array"
+    assert group_of("core.slice_0.banks_12") == group_of("core.slice_0.weights") == "banks"
+    assert group_of("core.activations.hidden") == "activations"
+    assert group_of("core.slice_0") == group_of("core.slice_0.post") == "rest"
     assert group_of("core.steps") == group_of("core") == group_of("") == "rest"
     assert set(GROUPS) | {CARRIES} == set(LUT_FEATURES)
     assert set(GROUPS) == set(FF_FEATURES)
@@ -155,7 +157,7 @@ def test_calibration_is_checked_on_other_cores():
         assert area.block_rams == row["block_rams"]
 
 
-@pytest.mark.parametrize("cfg", [x for x in CONFIGS.values() if x.bank_lanes == 8])
+@pytest.mark.parametrize("cfg", [x for x in CONFIGS.values() if x.cores == 1])
 def test_more_takes_more(cfg):
     base = estimate(cfg)
     assert base.luts == pytest.approx(sum(base.parts.values()), abs=len(base.parts))
@@ -175,6 +177,11 @@ def test_half_the_masks_take_less():
 def test_unknown_technology():
     with pytest.raises(FantasticError, match="there is no calibration for abacus; choose one of"):
         estimate(TINY, "abacus")
+
+
+def test_several_cores_are_not_estimated():
+    with pytest.raises(FantasticError, match="config paper has 16 cores"):
+        estimate(PAPER)
 
 
 def test_any_formats_are_estimated():

@@ -143,6 +143,12 @@ def test_limits_name_what_the_next_faster_core_lacks():
     assert any("of 56 for the next faster core" in reason for reason in found.limits.reasons)
 
 
+def test_input_width_divides_lanes(network):
+    with pytest.raises(FantasticError, match="input width must be a power of two up to 512, not 3"):
+        plan(network, Goal(CHIP, input_width=3))
+    assert plan(network, Goal(CHIP, input_width=512)).proposal.cfg.input_width <= 32
+
+
 def test_unknown_chip():
     with pytest.raises(FantasticError, match="cores are not planned for 'abacus'; choose one of"):
         find_chip("abacus")

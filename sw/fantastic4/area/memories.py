@@ -9,12 +9,6 @@ from fantastic4.config import CoreConfig
 LUT_RAM_WIDTH, LUT_RAM_ROWS = 4, 16
 """Bits and rows of a TRELLIS_DPR16X4, the LUT RAM of ECP5."""
 
-RESULT_BITS = 45
-"""A place of the queue of results: value, index of the greatest, last."""
-
-ROW_PATH = 16
-"""Clocks of a row from its last step to the queue of results, less the levels of the trees."""
-
 
 @dataclass(frozen=True)
 class Memory:
@@ -96,11 +90,6 @@ def activation_rows(cfg: CoreConfig) -> dict[str, int]:
         return {"activations": 4 << max(bits.values())}
     chunks = {"inputs": cfg.input_chunks, "hidden": cfg.hidden_chunks}
     return {name: (1 << bits[name]) + chunks[name] for name in bits}
-
-
-def result_places(cfg: CoreConfig) -> int:
-    """Return the places of the queue of results, which stands in LUT RAM."""
-    return 1 << (ROW_PATH + cfg.tree_levels + 3 * cfg.engines + 8).bit_length()
 
 
 def block_rams(cfg: CoreConfig) -> int:

@@ -72,7 +72,7 @@ def estimate(cfg: CoreConfig, technology: str = "ecp5") -> Area:
     Raises
     ------
     FantasticError
-        If there are no coefficients for the technology.
+        If there are no coefficients for the technology, or there are several cores.
     """
     if technology not in technologies():
         raise FantasticError(
@@ -82,14 +82,18 @@ def estimate(cfg: CoreConfig, technology: str = "ecp5") -> Area:
 
 
 def predict(cfg: CoreConfig, found: Mapping[str, Any]) -> Area:
-    """Return what a core takes by the coefficients ``found`` of a technology."""
+    """Return what a core takes by the coefficients ``found`` of a technology; see ``estimate``."""
+    if cfg.cores > 1:
+        raise FantasticError(
+            f"config {cfg.name} has {cfg.cores} cores; the area of a single one can be estimated"
+        )
     luts = _parts(cfg, LUT_FEATURES, found["luts"], decoder_size(cfg, found["decoders"], 0))
     ffs = _parts(cfg, FF_FEATURES, found["ffs"], decoder_size(cfg, found["decoders"], 1))
     return Area(
         luts=round(sum(luts.values())),
         ffs=round(sum(ffs.values())),
         block_rams=block_rams(cfg),
-        multipliers=BASIS_COUNT * getattr(cfg, "cores", 1),
+        multipliers=BASIS_COUNT,
         parts={name: round(count) for name, count in luts.items()},
     )
 

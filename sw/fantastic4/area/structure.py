@@ -3,13 +3,14 @@
 
 from collections.abc import Mapping
 
-from fantastic4.area.memories import activation_rows, memories_of, result_places
+from fantastic4.area.memories import LUT_RAM_ROWS, LUT_RAM_WIDTH, activation_rows, memories_of
 from fantastic4.config import CoreConfig
+from fantastic4.timing import result_depth
 
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "array": ("array",),
     "decoders": ("feed_",),
-    "banks": ("banks_",),
+    "banks": ("banks_", "weights"),
     "activations": ("activations",),
     "loader": ("loader",),
     "retire": ("retire",),
@@ -19,15 +20,18 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
 """Parts of a core that are estimated each by itself, and how names of components begin; *rest* is
 all others."""
 
+RESULT_BITS = 45
+"""A place of the queue of results, which stands in LUT RAM: value, index of the greatest, last."""
+
 CARRIES = "carries"
 """A further part: LUT sites of carry cells that place and route adds, of no component."""
 
 LUT_FEATURES: Mapping[str, tuple[str, ...]] = {
     "array": ("tree_sites", "sums", "engines", "one"),
     "decoders": ("own_decoders", "even_decoders", "one"),
-    "banks": ("readers", "reader_bits", "row_choice"),
+    "banks": ("readers", "reader_bits", "row_choice", "one"),
     "activations": ("acts", "act_lut_rams", "act_choice", "one"),
-    "loader": ("banks", "one"),
+    "loader": ("banks", "word_checksum", "one"),
     "retire": ("lanes", "queue_lut_rams", "one"),
     "multiply": ("partial_lut_rams", "address_bits", "one"),
     "rest": ("parts", "address_bits", "palette", "one"),
@@ -38,7 +42,7 @@ LUT_FEATURES: Mapping[str, tuple[str, ...]] = {
 FF_FEATURES: Mapping[str, tuple[str, ...]] = {
     "array": ("tree_bits", "sums", "codes", "one"),
     "decoders": ("own_decoders", "even_decoders", "one"),
-    "banks": ("readers", "reader_bits", "wide_words"),
+    "banks": ("readers", "reader_bits", "copied_bits", "wide_words", "one"),
     "activations": ("acts", "wide_acts", "one"),
     "loader": ("one",),
     "retire": ("one",),
@@ -49,8 +53,11 @@ FF_FEATURES: Mapping[str, tuple[str, ...]] = {
 
 
 def group_of(component: str) -> str:
-    """Return the part that a component of a record, such as ``core.feed_0``, belongs to."""
-    name = component.partition("core.")[2].partition(".")[0]
+    """Return the part that a component of a record, such as ``core.slice_0.feed_0``, belongs to."""
+    path = [name for name in component.split(".") if name != "core"]
+    if path and path[0].startswith("slice_"):
+        path = path[1:]
+    name = path[0] if path else ""
     for group, begins in GROUPS.items():
         if any(name.startswith(begin) for begin in begins):
             return group
@@ -80,10 +87,15 @@ def features_of(cfg: CoreConfig, decoder: float) -> dict[str, float]:
     pairs = (cfg.lanes + 1) // 2
     above = adders_above(cfg.lanes)
     banks = cfg.engines * cfg.banks
+    address = (cfg.weight_depth - 1).bit_length()
+    decoders = 0 if cfg.dense_only else banks * decoder
     readers = 0 if cfg.external_weights else 1 if cfg.lock_step else banks
     memories = {memory.name: memory for memory in memories_of(cfg)}
     weights = memories.get("weights")
     acts = [memories[name] for name in activation_rows(cfg)]
+    partial = 0
+    if cfg.engines > 1:
+        partial = -(-cfg.acc_width // LUT_RAM_WIDTH) * -(-cfg.engines // LUT_RAM_ROWS)
     # Two bits of a sum take a carry cell, two LUTs; a first level's has a half cell for its carry.
     first = 2 * ((8 + 3) // 2)
     accumulator = 2 * ((cfg.sum_width + 3) // 2)
@@ -95,17 +107,18 @@ def features_of(cfg: CoreConfig, decoder: float) -> dict[str, float]:
         "tree_bits": trees * bits,
         "adders": trees * (sum(n for n, _ in above) + 1),
         "sums": trees * cfg.sum_width,
-        "codes": trees * cfg.lanes,
+        "codes": 0 if cfg.dense_only else trees * cfg.lanes,
         "engines": cfg.engines,
         "several": int(cfg.engines > 1),
         "lanes": cfg.lanes,
         "acts": 8 * cfg.lanes,
         "parts": cfg.lanes // cfg.input_width,
         "banks": banks,
-        "own_decoders": 0 if cfg.lock_step else banks * decoder,
-        "even_decoders": banks * decoder if cfg.lock_step else 0,
+        "own_decoders": 0 if cfg.lock_step else decoders,
+        "even_decoders": decoders if cfg.lock_step else 0,
         "readers": readers,
-        "reader_bits": readers * (cfg.weight_depth - 1).bit_length(),
+        "reader_bits": readers * address,
+        "copied_bits": cfg.engines * address if cfg.dense_only else 0,
         "row_choice": _choice(weights.width, weights.blocks(), banks) if weights else 0,
         "wide_words": banks * weights.width if weights and weights.shape().row == 36 else 0,
         "act_lut_rams": sum(m.lut_rams() for m in acts),
@@ -113,8 +126,9 @@ def features_of(cfg: CoreConfig, decoder: float) -> dict[str, float]:
             m.width if not m.blocks() else _choice(m.width, m.blocks(), 1) for m in acts
         ),
         "wide_acts": sum(m.width for m in acts if not m.blocks() or m.shape().row == 36),
-        "queue_lut_rams": -(-result_places(cfg) // 16) * 12,
-        "partial_lut_rams": 9 * -(-cfg.engines // 16) if cfg.engines > 1 else 0,
+        "queue_lut_rams": -(-result_depth(cfg) // LUT_RAM_ROWS) * -(-RESULT_BITS // LUT_RAM_WIDTH),
+        "partial_lut_rams": partial,
+        "word_checksum": int(not cfg.byte_checksum),
         "address_bits": sum(
             (depth - 1).bit_length()
             for depth in (cfg.row_depth, cfg.basis_depth, *activation_rows(cfg).values())

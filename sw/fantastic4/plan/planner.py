@@ -5,12 +5,16 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from fantastic4.config import MAX_TILE
 from fantastic4.errors import FantasticError
 from fantastic4.network import Network
 from fantastic4.plan.candidates import Candidate, candidates
 from fantastic4.plan.chips import Chip, described, larger, over_use
 from fantastic4.plan.limits import Limits, limits_of
 from fantastic4.plan.proposal import Proposal, work_out
+
+INPUT_WIDTHS = tuple(1 << bits for bits in range(MAX_TILE.bit_length()))
+"""Values that the input stream may bring a clock: those that divide the lanes of a core."""
 
 ALIKE = 1.01
 """Ratio of latencies up to which the smaller of two cores is taken."""
@@ -31,7 +35,8 @@ class Goal:
     fill : float
         Share of the LUTs and of the flip-flops that a core may take; place and route needs some.
     input_width : int
-        Activations that the input stream brings in a clock; no more than there are lanes.
+        Activations that the input stream brings in a clock, a power of two; a core of fewer lanes
+        takes as many as these.
     mhz : float or None
         Clock, where it is known better than from the routed cores of the calibration.
     """
@@ -70,8 +75,12 @@ def plan(network: Network, goal: Goal) -> Plan:
     Raises
     ------
     FantasticError
-        If none fits the chip, or none that fits is fast enough; it says what is missing.
+        If none fits the chip, or none that fits is fast enough; it says what is missing. If the
+        input width is no power of two.
     """
+    width = goal.input_width
+    if width not in INPUT_WIDTHS:
+        raise FantasticError(f"input width must be a power of two up to {MAX_TILE}, not {width}")
     room = goal.chip.room(goal.fill)
     known = list(candidates(network, goal.chip.technology, goal.input_width, goal.mhz))
     if not known:

@@ -73,7 +73,7 @@ def work_out(
     """
     fitted = fit_masks(network, cfg)
     choices: list[Choice] = []
-    banks = np.zeros(cfg.engines * cfg.banks, np.int64)
+    banks = np.zeros(cfg.group_rows * cfg.banks, np.int64)
     for layer in fitted.layers:
         beats = to_beats(layer.codes, cfg)
         choice = select(beats, cfg, layer.name)
