@@ -2,18 +2,15 @@
 """A memory in block RAM that uses the output register of the RAM itself."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from amaranth.hdl import Array, Cat, ClockSignal, Const, Instance, Module, Signal, Value
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
+from fantastic4.area.blocks import LUT_RAM_DEPTH, blocks_of, choose_shape
 from fantastic4_hw import ice40
 from fantastic4_hw.devices import family_of
-
-LUT_RAM_DEPTH = 32
-"""Memories no deeper than this are left to synthesis, which puts them into LUTs."""
 
 DONT_CARE = {"no_rw_check": 1}
 """Attribute of a memory that may give anything when a row is read and written in the same clock.
@@ -127,29 +124,6 @@ class BlockRam(wiring.Component):
         return read.data
 
 
-@dataclass(frozen=True)
-class Shape:
-    """A way to use a DP16KD: bits of a row, the data bits among them, and address bits."""
-
-    row: int
-    data: int
-    address: int
-
-
-SHAPES = (Shape(36, 32, 9), Shape(18, 16, 10), Shape(9, 8, 11), Shape(4, 4, 12), Shape(2, 2, 13))
-"""Shapes of a DP16KD; of each 9 bits 8 are used, so that they can have a write enable."""
-
-
-def choose_shape(depth: int, width: int, granularity: int) -> Shape:
-    """Return the shape that takes fewest cells; of equals the one that is deepest."""
-    able = [s for s in SHAPES if granularity % 8 == 0 or granularity == width or s.data <= 4]
-    return min(able, key=lambda s: (_blocks(depth, s) * -(-width // s.data), _blocks(depth, s)))
-
-
-def _blocks(depth: int, shape: Shape) -> int:
-    return -(-depth >> shape.address) if depth > 1 << shape.address else 1
-
-
 class _Ecp5:
     """Builds a `BlockRam` of DP16KD: port A writes, port B reads."""
 
@@ -164,7 +138,7 @@ class _Ecp5:
         """Return the gateware."""
         m = Module()
         ram, shape = self.ram, self.shape
-        blocks = _blocks(ram.depth, shape)
+        blocks = blocks_of(ram.depth, shape)
         rows = []
         for block in range(blocks):
             here = ram.write_addr[shape.address :] == block if blocks > 1 else Const(1)

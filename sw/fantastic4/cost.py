@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bits and cycles predicted from an image; the simulator is held against the cycles."""
+"""Bits and cycles predicted from an image, and what a core takes of a chip.
+
+The simulator is held against the cycles, synthesis against the rest.
+"""
 
 from dataclasses import dataclass
 
 import numpy as np
 
+from fantastic4.area import Area, estimate
 from fantastic4.bias import word_count
 from fantastic4.formats.beats import to_beats
 from fantastic4.image import Image
@@ -15,10 +19,12 @@ from fantastic4.selection import candidates, formats_of
 from fantastic4.timing import Timing, timing
 
 __all__ = [
+    "Area",
     "LayerBits",
     "Timing",
     "bits_per_weight",
     "code_entropy",
+    "estimate",
     "layer_entropy",
     "network_entropy",
     "storage",

@@ -15,7 +15,7 @@ The hardware's rules, as ``docs/microarchitecture.md`` derives them:
 All times count from the clock in which the sequencer begins an inference.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -25,8 +25,10 @@ from fantastic4.config import CoreConfig
 from fantastic4.formats.beats import to_beats
 from fantastic4.image import Image
 from fantastic4.layout import Format
-from fantastic4.pace import BEAT_TO_COMMAND, Pace, is_fixed, make_pace
+from fantastic4.network import IntegerLayer
+from fantastic4.pace import BEAT_TO_COMMAND, Pace, SteadyPace, is_fixed, make_pace
 from fantastic4.pack import params_of, unpack
+from fantastic4.selection import Choice
 
 START = 1
 """Clocks from the last input transfer to the one in which the inference begins."""
@@ -96,9 +98,35 @@ def result_depth(cfg: CoreConfig) -> int:
 
 def timing(image: Image, cfg: CoreConfig) -> Timing:
     """Return the clocks of one inference of ``image`` on a core of configuration ``cfg``."""
-    layers = _layers(image, cfg)
+    return _timed(_layers(image, cfg), image.layers[0]["in_features"], cfg)
+
+
+def planned_timing(
+    layers: Sequence[IntegerLayer], choices: Sequence[Choice], cfg: CoreConfig
+) -> Timing:
+    """Return the same for layers stored as ``choices`` say, without an image; depths do not matter.
+
+    The layers are those that the core gets (``fantastic4.pack.fit_masks``).
+    """
+    found = []
+    for layer, choice in zip(layers, choices, strict=True):
+        fixed = is_fixed(choice.format, choice.params)
+        beats = None if fixed else to_beats(layer.codes, cfg)
+        pace = partial(make_pace, choice.format, choice.params, cfg, beats)
+        found.append(_layer(cfg, layer.in_features, layer.planes, layer.out_features, pace))
+    return _timed(found, layers[0].in_features, cfg)
+
+
+def ideal_timing(layers: Sequence[IntegerLayer], cfg: CoreConfig) -> Timing:
+    """Return the same with weights that never are late: no core of this geometry is faster."""
+    pace = partial(SteadyPace, 1)
+    found = [_layer(cfg, x.in_features, x.planes, x.out_features, pace) for x in layers]
+    return _timed(found, layers[0].in_features, cfg)
+
+
+def _timed(layers: "list[_Layer]", in_features: int, cfg: CoreConfig) -> Timing:
     first = _Walk(cfg, layers, LONG_AGO, LONG_AGO)
-    transfers = -(-image.layers[0]["in_features"] // cfg.input_width)
+    transfers = -(-in_features // cfg.input_width)
     held = sum(layer.rows for layer in layers[:-1]) if cfg.shared_activations else 0
     begin = max(first.done + 1, first.next_beat, transfers + held)
     following = _Walk(
@@ -143,25 +171,32 @@ def _layers(image: Image, cfg: CoreConfig) -> list[_Layer]:
     network = None
     layers = []
     for index, record in enumerate(image.layers):
-        chunks, planes, outputs = (record[key] for key in ("in_chunks", "planes", "out_features"))
-        rows = cfg.core_rows(outputs)
-        tile = cfg.tile_chunks
         kind, params = Format(record["format"]), params_of(record)
         beats = None
         if not is_fixed(kind, params):
             network = network or unpack(image)
             beats = to_beats(network.layers[index].codes, cfg)
-        layers.append(
-            _Layer(
-                chunks=chunks,
-                outputs=outputs,
-                rows=rows,
-                groups=-(-rows // cfg.engines),
-                tiles=tuple(planes * [min(tile, chunks - at) for at in range(0, chunks, tile)]),
-                make_pace=partial(make_pace, kind, params, cfg, beats),
-            )
+        pace = partial(make_pace, kind, params, cfg, beats)
+        columns, planes, outputs = (
+            record[key] for key in ("in_features", "planes", "out_features")
         )
+        layers.append(_layer(cfg, columns, planes, outputs, pace))
     return layers
+
+
+def _layer(
+    cfg: CoreConfig, columns: int, planes: int, outputs: int, make_pace: Callable[[], Pace]
+) -> _Layer:
+    chunks, tile = cfg.chunks(columns), cfg.tile_chunks
+    rows = cfg.core_rows(outputs)
+    return _Layer(
+        chunks=chunks,
+        outputs=outputs,
+        rows=rows,
+        groups=-(-rows // cfg.engines),
+        tiles=tuple(planes * [min(tile, chunks - at) for at in range(0, chunks, tile)]),
+        make_pace=make_pace,
+    )
 
 
 class _Walk:

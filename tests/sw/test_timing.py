@@ -9,9 +9,17 @@ import pytest
 from fantastic4.config import CoreConfig
 from fantastic4.image import parse
 from fantastic4.network import InputQuant, Network
-from fantastic4.pack import pack
-from fantastic4.randomnet import random_layer
-from fantastic4.timing import RETIRE_TO_RESULT, START, STEP_TO_TAKE, TREE_TO_RETIRE, timing
+from fantastic4.pack import encode_layers, fit_masks, pack
+from fantastic4.randomnet import random_layer, random_network
+from fantastic4.timing import (
+    RETIRE_TO_RESULT,
+    START,
+    STEP_TO_TAKE,
+    TREE_TO_RETIRE,
+    ideal_timing,
+    planned_timing,
+    timing,
+)
 
 
 def timed(lanes, engines, widths, planes=1, input_width=1):
@@ -70,3 +78,18 @@ def test_interval_is_that_of_the_inputs_if_they_are_slow():
     assert slow.interval == 200
     assert fast.interval == fast.cycles + 1 == slow.cycles + 1
     assert slow.latency - fast.latency == 150
+
+
+@pytest.mark.parametrize("formats", [("dense",), ("bitmask",), ("dense", "csr")])
+@pytest.mark.parametrize("engines", [1, 3])
+def test_planned_as_packed_and_never_less_than_ideal(rng, engines, formats):
+    """Pauses of wide names and of zero runs included."""
+    cfg = CoreConfig("x", 8, engines, 4096, 512, 512, 64, 64, 2, formats=formats)
+    network = random_network(rng, [30, 20, 9], density=0.3)
+    fitted = fit_masks(network, cfg)
+    choices, _ = encode_layers(network, cfg)
+    found = planned_timing(fitted.layers, choices, cfg)
+    assert found == timing(parse(pack(network, cfg)), cfg)
+    ideal = ideal_timing(fitted.layers, cfg)
+    assert ideal.latency <= found.latency
+    assert ideal.beats == found.beats

@@ -68,15 +68,17 @@ def cut_carries(netlist: Mapping[str, Any], module: str) -> int:
     return cut
 
 
-def by_component(netlist: Mapping[str, Any], module: str, kinds: Kinds) -> dict[str, Any]:
+def by_component(
+    netlist: Mapping[str, Any], module: str, kinds: Kinds, depth: int = DEPTH
+) -> dict[str, Any]:
     """Return LUT sites and flip-flops of the components of a flat module.
 
-    A component is an instance ``DEPTH`` levels below the top. A cell belongs to the one that its
+    A component is an instance ``depth`` levels below the top. A cell belongs to the one that its
     name lies in, which synthesis gives it after a wire; where it merged logic of two, that is one
     of them. Carry cells that place and route adds are not among them.
     """
     instances = instances_in(netlist, module)
-    shallow = frozenset(path for path in instances if path.count(".") < DEPTH)
+    shallow = frozenset(path for path in instances if path.count(".") < depth)
     luts: dict[str, int] = defaultdict(int)
     ffs: dict[str, int] = defaultdict(int)
     for name, cell in _cells(netlist, module):

@@ -18,6 +18,7 @@ COMMANDS = {
     "inspect": "Show what a model or an image holds.",
     "run": "Run an image on a data set, on the golden model or on the simulated core.",
     "verilog": "Write a core as Verilog, with a description of its ports.",
+    "plan": "Propose the fastest core for a model on a chip, and say what limits it.",
     "synth": "Synthesise, place and route a core: gates, clock, what is slowest.",
     "formats": "Measure the storage formats: bits a weight, and what decoders cost.",
     "configs": "List the named cores and what each holds.",
