@@ -10,6 +10,7 @@ from fantastic4.config import CoreConfig
 from fantastic4.errors import FantasticError
 from fantastic4_hw.engine import Engine
 from fantastic4_hw.feed import EngineFeed
+from fantastic4_hw.macarray import MacArray
 from fantastic4_hw.ports import StreamCore
 
 
@@ -25,8 +26,9 @@ TOPS = {
     "core": Top(StreamCore, lambda cfg: cfg.lanes * cfg.engines),
     "engine": Top(Engine, lambda cfg: cfg.lanes),
     "decoders": Top(EngineFeed, lambda cfg: cfg.lanes),
+    "mac": Top(MacArray, lambda cfg: cfg.lanes),
 }
-"""The whole core; one engine, trees and accumulators; the decoders of one engine."""
+"""The whole core; one engine, trees and accumulators; its decoders; what it is compared with."""
 
 
 def find_top(name: str) -> Top:

@@ -19,6 +19,7 @@ COMMANDS = {
     "run": "Run an image on a data set, on the golden model or on the simulated core.",
     "verilog": "Write a core as Verilog, with a description of its ports.",
     "synth": "Synthesise, place and route a core: gates, clock, what is slowest.",
+    "bench": "Measure cores on networks: latency, operations, LUTs, beside a MAC array.",
     "formats": "Measure the storage formats: bits a weight, and what decoders cost.",
     "configs": "List the named cores and what each holds.",
 }

@@ -28,7 +28,11 @@ def command(
         str, typer.Option(help=f"Chip or technology: {TARGET_NAMES}.", metavar="NAME")
     ] = "ecp5-85k",
     top: Annotated[
-        str, typer.Option(help="The whole core, one engine, or its decoders.", metavar="NAME")
+        str,
+        typer.Option(
+            help="core, engine, decoders of an engine, or mac: a plain array to compare.",
+            metavar="NAME",
+        ),
     ] = "core",
     settings: Annotated[
         list[str] | None,
