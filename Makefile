@@ -11,7 +11,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -qq install
 PYTEST := $(BIN)/python -m pytest
 
 .DELETE_ON_ERROR:
-.PHONY: help setup dev tools lint type test cocotb synth run verilog paper formats results clean
+.PHONY: help setup dev tools lint type test cocotb synth run verilog paper formats results bench clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 18
@@ -49,6 +49,9 @@ formats: dev ## Measure the weight formats, bits and gates, into docs
 
 results: dev ## Train the networks of docs/results.md and renew its tables (hours)
 	$(BIN)/fantastic4 sweep --preset results -o build/results --docs docs
+
+bench: dev ## Measure the cores on networks into docs, routed (hours the first time)
+	$(BIN)/fantastic4 bench -o docs
 
 clean: ## Remove what was built, but not .venv
 	rm -rf build .pytest_cache .ruff_cache .hypothesis

@@ -151,6 +151,11 @@ def test_make_results_renews_the_documents(elsewhere):
     assert said.endswith("fantastic4 sweep --preset results -o build/results --docs docs")
 
 
+def test_make_bench_renews_the_documents(elsewhere):
+    said = make("-n", "bench", folder=elsewhere).stdout
+    assert said.rstrip().endswith("fantastic4 bench -o docs")
+
+
 def test_make_setup_twice_does_nothing_the_second_time(elsewhere):
     (elsewhere / ".venv").mkdir()
     for stamp in (".python", "torch.txt", ".setup", ".dev"):

@@ -11,6 +11,7 @@ from fantastic4.errors import FantasticError
 from fantastic4_hw.byteport import ByteCore
 from fantastic4_hw.engine import Engine
 from fantastic4_hw.feed import EngineFeed
+from fantastic4_hw.macarray import MacArray
 from fantastic4_hw.ports import StreamCore
 
 
@@ -23,13 +24,14 @@ class Top:
 
 
 TOPS = {
-    "core": Top(StreamCore, lambda cfg: cfg.lanes * cfg.engines),
-    "bytes": Top(ByteCore, lambda cfg: cfg.lanes * cfg.engines),
+    "core": Top(StreamCore, lambda cfg: cfg.lanes * cfg.group_rows),
+    "bytes": Top(ByteCore, lambda cfg: cfg.lanes * cfg.group_rows),
     "engine": Top(Engine, lambda cfg: cfg.lanes),
     "decoders": Top(EngineFeed, lambda cfg: cfg.lanes),
+    "mac": Top(MacArray, lambda cfg: cfg.lanes),
 }
 """The whole core; the same behind ports of a byte, for small chips; one engine, trees and
-accumulators; the decoders of one engine."""
+accumulators; the decoders of one engine; what an engine is compared with."""
 
 
 def find_top(name: str) -> Top:

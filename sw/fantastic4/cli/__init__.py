@@ -20,6 +20,7 @@ COMMANDS = {
     "verilog": "Write a core as Verilog, with a description of its ports.",
     "plan": "Propose the fastest core for a model on a chip, and say what limits it.",
     "synth": "Synthesise, place and route a core: gates, clock, what is slowest.",
+    "bench": "Measure cores on networks: latency, operations, LUTs, beside a MAC array.",
     "formats": "Measure the storage formats: bits a weight, and what decoders cost.",
     "configs": "List the named cores and what each holds.",
 }

@@ -30,7 +30,9 @@ def command(
     top: Annotated[
         str,
         typer.Option(
-            help="core, bytes (a core with byte ports), engine or decoders.", metavar="NAME"
+            help="core, bytes (a core with byte ports), engine, decoders of an engine, or mac: a plain "
+            "array to compare.",
+            metavar="NAME",
         ),
     ] = "core",
     settings: Annotated[

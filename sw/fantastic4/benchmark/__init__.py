@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What `fantastic4 bench` measures: named cores times networks, beside what others published."""
