@@ -29,6 +29,22 @@ BASIS_MODES = ("layer", "row")
 PEAK = 0.999
 """Share of a layer's activations that 8 bits must reach without clipping."""
 
+NEARLY = 0.75
+"""Share of the highest activations so far above which those of a batch are looked for."""
+
+
+def ranked(values: np.ndarray, place: int, least: float) -> float:
+    """Return the number at ``place``, from 0, of the sorted ``values``, float32 (n,).
+
+    It is found among those above ``least`` if it is one of them, which then takes a tenth of the
+    time; else among all.
+    """
+    high = values[values > least] if least > 0 else values
+    behind = len(values) - place
+    if len(high) < behind:
+        high = values
+    return float(np.partition(high, len(high) - behind)[len(high) - behind])
+
 
 class Layer(nn.Module):
     """Weights and norm, and unless it is the last, ReLU and 8-bit activations.
@@ -38,6 +54,7 @@ class Layer(nn.Module):
     weight : (out, in) background weights, float32
     basis : (4,) basis coefficients; (8,) if the layer is wide
     codes : (out, in) uint8, code c stands for the subset sum c of ``basis``
+    usable : (16,) bool, which codes can occur among ``codes``, unless the layer is wide
     wide : whether codes have 8 bits
     act_scale : () what one step of the output activation means; the output is 255 steps at most
     share : δ, this layer's share of the entropy pressure
@@ -45,6 +62,7 @@ class Layer(nn.Module):
     """
 
     codes: Tensor
+    usable: Tensor
     act_scale: Tensor
 
     def __init__(self, in_features: int, out_features: int, per_row: bool, last: bool):
@@ -53,6 +71,7 @@ class Layer(nn.Module):
         self.basis = nn.Parameter(torch.zeros(BASIS_COUNT))
         self.norm = Norm(out_features, per_row)
         self.register_buffer("codes", torch.zeros(out_features, in_features, dtype=torch.uint8))
+        self.register_buffer("usable", torch.ones(CODES, dtype=torch.bool))
         self.register_buffer("act_scale", torch.zeros(()))
         self.last = last
         self.wide = False
@@ -72,8 +91,10 @@ class Layer(nn.Module):
     def weights(self) -> Tensor:
         """Return the weights the layer computes with, (out, in)."""
         if self.quantised:
-            from_codes = dequantise_wide if self.wide else dequantise
-            return from_codes(self.weight, self.basis, self.codes)
+            if self.wide:
+                return dequantise_wide(self.weight, self.basis, self.codes)
+            usable = self.usable.cpu().numpy()
+            return dequantise(self.weight, self.basis, self.codes, usable)
         return self.weight
 
     def planes(self) -> np.ndarray:
@@ -100,18 +121,19 @@ class Layer(nn.Module):
             centroids = codebook(self.basis.detach()).double().numpy()
             if renew:
                 self.cost = method.costs(weight, centroids, self.share)
+                self.usable.copy_(torch.from_numpy(np.isfinite(self.cost)))
             codes = method.assign(weight, centroids, self.cost, relevance)
         self.codes.copy_(torch.from_numpy(codes))
 
     def _observe(self, z: Tensor) -> None:
         """Let 255 steps follow the highest activations but for the share above ``PEAK``."""
         place = min(z.numel() - 1, round(z.numel() * PEAK))
+        old = float(self.act_scale)
         if by_numpy(z):
-            peak = float(np.partition(z.numpy().ravel(), place)[place])
+            peak = ranked(z.numpy().ravel(), place, old * ACT_MAX * NEARLY)
         else:
             peak = float(z.flatten().kthvalue(place + 1).values)
         scale = max(peak / ACT_MAX, 1e-8)
-        old = float(self.act_scale)
         self.act_scale.fill_(old + MOMENTUM * (scale - old) if old else scale)
 
 
