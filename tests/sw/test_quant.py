@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from fantastic4.entropy import BITS
-from fantastic4.quant import codebook, dequantise, look_up, quantise_activation
+from fantastic4.quant import ALL_CODES, codebook, dequantise, look_up, quantise_activation
 
 
 @pytest.fixture(params=[(0, 3), (0, 1, 8, 15), tuple(range(16))])
@@ -50,6 +50,19 @@ def test_gradients_follow_the_equations(layer, rng):
     masks = torch.from_numpy(BITS)[codes.int()].float()  # (out, in, 4)
     expected = (masks * gradient[..., None]).sum((0, 1))
     torch.testing.assert_close(basis.grad, expected)
+
+
+@pytest.mark.parametrize("used", [(0, 1, 15), (0, 2, 9, 14), (0, 5), (0,)])
+def test_codes_that_cannot_occur_change_no_gradient(rng, used):
+    codes = torch.from_numpy(rng.choice(np.uint8(used), (70, 33)))
+    gradient = torch.from_numpy(rng.normal(size=(70, 33)).astype(np.float32))
+    found = []
+    for usable in (ALL_CODES, np.isin(np.arange(16), used)):
+        basis = torch.tensor([0.1, 0.25, 0.4, -0.8], requires_grad=True)
+        weight = torch.zeros(70, 33, requires_grad=True)
+        dequantise(weight, basis, codes, usable).backward(gradient)
+        found.append((weight.grad, basis.grad))
+    assert all(map(torch.equal, *found))
 
 
 def test_basis_gradient_is_that_of_the_loss(layer, rng):
