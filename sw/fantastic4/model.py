@@ -20,10 +20,11 @@ from fantastic4.quant import (
     ACT_MAX,
     by_numpy,
     codebook,
-    dequantise,
     dequantise_wide,
+    look_up,
     quantise_activation,
 )
+from fantastic4.straight import quantised_product
 
 BASIS_MODES = ("layer", "row")
 PEAK = 0.999
@@ -81,7 +82,7 @@ class Layer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the output (batch, out) of ``x`` (batch, in)."""
-        z = self.norm(product(x, self.weights()))
+        z = self.norm(self._product(x))
         if self.last:
             return z
         if self.training and not self.norm.frozen:
@@ -89,13 +90,19 @@ class Layer(nn.Module):
         return quantise_activation(z, self.act_scale) if self.quantised else torch.relu(z)
 
     def weights(self) -> Tensor:
-        """Return the weights the layer computes with, (out, in)."""
+        """Return the weights the layer computes with, (out, in); no gradient once quantised."""
         if self.quantised:
-            if self.wide:
-                return dequantise_wide(self.weight, self.basis, self.codes)
-            usable = self.usable.cpu().numpy()
-            return dequantise(self.weight, self.basis, self.codes, usable)
+            return look_up(codebook(self.basis).to(self.codes.device), self.codes)
         return self.weight
+
+    def _product(self, x: Tensor) -> Tensor:
+        """Return ``x`` times the weights, with the gradients that training follows."""
+        if not self.quantised:
+            return product(x, self.weight)
+        if self.wide:
+            return product(x, dequantise_wide(self.weight, self.basis, self.codes))
+        usable = self.usable.cpu().numpy()
+        return quantised_product(x, self.weight, self.basis, self.codes, usable)
 
     def planes(self) -> np.ndarray:
         """Return the codes plane by plane, uint8 (planes, out, in) in 0..15."""
