@@ -3,8 +3,7 @@
 
 import copy
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -22,15 +21,13 @@ from fantastic4.model import Mlp
 from fantastic4.train.batches import Batches
 from fantastic4.train.checkpoint import Checkpoint
 from fantastic4.train.config import TrainConfig
-from fantastic4.train.device import find_device
+from fantastic4.train.device import find_device, threads
 from fantastic4.train.measures import code_metrics, evaluate, logits
 from fantastic4.train.progress import Progress
 from fantastic4.train.result import TrainResult
+from fantastic4.train.schedule import learning_rate
 from fantastic4.train.sensitivity import choose_wide
 from fantastic4.train.teacher import Teacher
-
-WARM_UP = 0.05
-"""Share of a phase in which the learning rate rises."""
 
 RENEWAL = 16
 """Steps for which the frequencies of codes, and with them their costs, are kept."""
@@ -62,7 +59,7 @@ def train(
         If the training split is too small for ``config.batch``, the loss is not finite, or the
         checkpoint is not of this run.
     """
-    with _threads(config.threads):
+    with threads(config.threads):
         return _Run(data, config, progress, checkpoint, float_end).train()
 
 
@@ -219,7 +216,7 @@ class _Run:
             model.train()
             total = torch.zeros((), device=self.device)
             for batch, (some, wanted) in enumerate(self.batches.epoch(x.numpy(), targets), 1):
-                rate = _rate((epoch * count + batch - 1) / (epochs * count))
+                rate = learning_rate((epoch * count + batch - 1) / (epochs * count))
                 for group in optimiser.param_groups:
                     group["lr"] = rate * group["peak"]
                 inputs = torch.from_numpy(some).to(self.device)
@@ -283,21 +280,3 @@ class _Run:
         loss.backward()
         optimiser.step()
         return loss.detach()
-
-
-def _rate(done: float) -> float:
-    """Return the learning rate, as a share of its peak, at ``done`` (0..1) of a phase."""
-    if done < WARM_UP:
-        return 0.1 + 0.9 * done / WARM_UP
-    return 0.01 + 0.99 * (1 + math.cos(math.pi * (done - WARM_UP) / (1 - WARM_UP))) / 2
-
-
-@contextmanager
-def _threads(number: int) -> Iterator[None]:
-    """Let PyTorch use ``number`` threads meanwhile."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(number)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
