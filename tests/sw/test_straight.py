@@ -58,13 +58,13 @@ def test_codes_that_cannot_occur_change_no_gradient(rng, used):
     assert all(map(torch.equal, *found))
 
 
-def test_basis_gradient_is_that_of_the_loss(layer, rng):
+def test_gradients_of_inputs_and_basis_are_those_of_the_loss(layer, rng):
     _, basis, codes = layer
     basis = basis.detach().double().requires_grad_()
-    x = torch.from_numpy(rng.normal(size=(8, 20)))
+    x = torch.from_numpy(rng.normal(size=(2, 20))).requires_grad_()
     weight = torch.zeros(30, 20, dtype=torch.double)
 
-    def loss(omega):
-        return torch.tanh(quantised_product(x, weight, omega, codes)).sum()
+    def loss(inputs, omega):
+        return torch.tanh(quantised_product(inputs, weight, omega, codes)).sum()
 
-    assert torch.autograd.gradcheck(loss, (basis,))
+    assert torch.autograd.gradcheck(loss, (x, basis))

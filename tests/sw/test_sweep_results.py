@@ -128,24 +128,27 @@ def test_the_front_of_all_shapes_is_by_what_is_stored_in_all():
     assert [r["on_front"] for r in results.with_fronts(rows)] == [False, True, True]
 
 
+TRAINING = {"gamma": 0.1, "values": 3, "seed": 0, "hidden": [8]}
+
+
 def record(series: str, golden: float, **changed: Any) -> dict[str, Any]:
     """Return a record of ``TASK``'s network."""
-    training = {"gamma": 0.1, "values": 3, "seed": 0, "hidden": [8]}
     accuracy = dict.fromkeys(("float", "quantised", "validation"), 0.5) | {"golden": golden}
     figures = dict.fromkeys(("agreement", "entropy", "density", "cycles", "utilisation"), 1.0)
     found = {"series": series, "dataset": "digits", "network": [64, 8, 10], "config": "tiny"}
-    found |= {"training": training, "accuracy": accuracy, "weights": 592, "platform": {"cores": 2}}
+    found |= {"training": TRAINING, "accuracy": accuracy, "weights": 592, "platform": {"cores": 2}}
     return found | figures | {"bits_per_weight": 2.0, "model_bytes": 9, "seconds": 3} | changed
 
 
 def test_of_some_methods_the_others_rows_are_kept():
-    before = results.summary(TASK, [record("float", 0.9), record("int4", 0.8)])
+    seeds = [record("float", 0.9), record("float", 0.9, training=TRAINING | {"seed": 1})]
+    before = results.summary(TASK, [*seeds, record("int4", 0.8)])
     new = [record("int4", 0.7, platform={"cores": 4}, seconds=5)]
     got = results.summary(TASK, new, before)
     assert [(r["series"], r["golden"]["mean"]) for r in got["rows"]] == [
         *[("float", 0.9), ("int4", 0.7)]
     ]
-    assert got["seconds"] == 8
+    assert got["seconds"] == 3 + 3 + 5
     assert got["platforms"] == [{"cores": 2}, {"cores": 4}]
     assert (got["network"], got["weights"]) == ([64, 8, 10], 592)
     assert len(results.summary(TASK, new)["rows"]) == 1

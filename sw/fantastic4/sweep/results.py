@@ -215,6 +215,7 @@ def curve_row(dataset: str, row: Mapping[str, Any]) -> dict[str, Any]:
         "method": row["series"],
         "γ": row["gamma"],
         "values": row["values"],
+        "seeds": " ".join(map(str, row["seeds"])),
         "golden %": 100 * golden["mean"],
         "least–greatest": f"{100 * golden['low']:.2f}–{100 * golden['high']:.2f}",
         "agreement %": 100 * row["agreement"]["mean"],

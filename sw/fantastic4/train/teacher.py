@@ -55,7 +55,6 @@ class Teacher:
         """Return weights and biases, layer by layer."""
         return [list(layer) for layer in self.layers]
 
-    @torch.no_grad()
     def __call__(self, x: Tensor) -> Tensor:
         """Return the probability of each class, float32 (batch, classes).
 
