@@ -95,11 +95,12 @@ def decide(centroids: np.ndarray, cost: np.ndarray) -> Decision:
 
 def _envelope(slope: np.ndarray, height: np.ndarray) -> tuple[list[int], np.ndarray]:
     """Return the codes of the lowest lines ``height - slope * w`` along w, and where they meet."""
-    lines = sorted(zip(slope.tolist(), height.tolist(), RANK, range(CODES), strict=True))
+    known = zip(slope.tolist(), height.tolist(), RANK, range(CODES), strict=True)
+    lines = sorted(line for line in known if line[1] < math.inf)
     winners: list[tuple[float, float, int]] = []
     points: list[float] = []
     for steep, high, _, code in lines:
-        if high == math.inf or (winners and winners[-1][0] == steep):
+        if winners and winners[-1][0] == steep:
             continue  # of parallel lines the first is the lowest
         while winners:
             point = (high - winners[-1][1]) / (steep - winners[-1][0])

@@ -20,14 +20,31 @@ from fantastic4.quant import (
     ACT_MAX,
     by_numpy,
     codebook,
-    dequantise,
     dequantise_wide,
+    look_up,
     quantise_activation,
 )
+from fantastic4.straight import quantised_product
 
 BASIS_MODES = ("layer", "row")
 PEAK = 0.999
 """Share of a layer's activations that 8 bits must reach without clipping."""
+
+NEARLY = 0.75
+"""Share of the highest activations so far above which those of a batch are looked for."""
+
+
+def ranked(values: np.ndarray, place: int, least: float) -> float:
+    """Return the number at ``place``, from 0, of the sorted ``values``, float32 (n,).
+
+    It is found among those above ``least`` if it is one of them, which then takes a tenth of the
+    time; else among all.
+    """
+    high = values[values > least] if least > 0 else values
+    behind = len(values) - place
+    if len(high) < behind:
+        high = values
+    return float(np.partition(high, len(high) - behind)[len(high) - behind])
 
 
 class Layer(nn.Module):
@@ -38,6 +55,7 @@ class Layer(nn.Module):
     weight : (out, in) background weights, float32
     basis : (4,) basis coefficients; (8,) if the layer is wide
     codes : (out, in) uint8, code c stands for the subset sum c of ``basis``
+    usable : (16,) bool, which codes can occur among ``codes``, unless the layer is wide
     wide : whether codes have 8 bits
     act_scale : () what one step of the output activation means; the output is 255 steps at most
     share : δ, this layer's share of the entropy pressure
@@ -45,6 +63,7 @@ class Layer(nn.Module):
     """
 
     codes: Tensor
+    usable: Tensor
     act_scale: Tensor
 
     def __init__(self, in_features: int, out_features: int, per_row: bool, last: bool):
@@ -53,6 +72,7 @@ class Layer(nn.Module):
         self.basis = nn.Parameter(torch.zeros(BASIS_COUNT))
         self.norm = Norm(out_features, per_row)
         self.register_buffer("codes", torch.zeros(out_features, in_features, dtype=torch.uint8))
+        self.register_buffer("usable", torch.ones(CODES, dtype=torch.bool))
         self.register_buffer("act_scale", torch.zeros(()))
         self.last = last
         self.wide = False
@@ -62,7 +82,7 @@ class Layer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the output (batch, out) of ``x`` (batch, in)."""
-        z = self.norm(product(x, self.weights()))
+        z = self.norm(self._product(x))
         if self.last:
             return z
         if self.training and not self.norm.frozen:
@@ -70,11 +90,19 @@ class Layer(nn.Module):
         return quantise_activation(z, self.act_scale) if self.quantised else torch.relu(z)
 
     def weights(self) -> Tensor:
-        """Return the weights the layer computes with, (out, in)."""
+        """Return the weights the layer computes with, (out, in); no gradient once quantised."""
         if self.quantised:
-            from_codes = dequantise_wide if self.wide else dequantise
-            return from_codes(self.weight, self.basis, self.codes)
+            return look_up(codebook(self.basis).to(self.codes.device), self.codes)
         return self.weight
+
+    def _product(self, x: Tensor) -> Tensor:
+        """Return ``x`` times the weights, with the gradients that training follows."""
+        if not self.quantised:
+            return product(x, self.weight)
+        if self.wide:
+            return product(x, dequantise_wide(self.weight, self.basis, self.codes))
+        usable = self.usable.cpu().numpy()
+        return quantised_product(x, self.weight, self.basis, self.codes, usable)
 
     def planes(self) -> np.ndarray:
         """Return the codes plane by plane, uint8 (planes, out, in) in 0..15."""
@@ -100,18 +128,19 @@ class Layer(nn.Module):
             centroids = codebook(self.basis.detach()).double().numpy()
             if renew:
                 self.cost = method.costs(weight, centroids, self.share)
+                self.usable.copy_(torch.from_numpy(np.isfinite(self.cost)))
             codes = method.assign(weight, centroids, self.cost, relevance)
         self.codes.copy_(torch.from_numpy(codes))
 
     def _observe(self, z: Tensor) -> None:
         """Let 255 steps follow the highest activations but for the share above ``PEAK``."""
         place = min(z.numel() - 1, round(z.numel() * PEAK))
+        old = float(self.act_scale)
         if by_numpy(z):
-            peak = float(np.partition(z.numpy().ravel(), place)[place])
+            peak = ranked(z.numpy().ravel(), place, old * ACT_MAX * NEARLY)
         else:
             peak = float(z.flatten().kthvalue(place + 1).values)
         scale = max(peak / ACT_MAX, 1e-8)
-        old = float(self.act_scale)
         self.act_scale.fill_(old + MOMENTUM * (scale - old) if old else scale)
 
 

@@ -20,9 +20,6 @@ ACT_MAX = 255
 WIDE_BITS = np.arange(256)[:, None] >> np.arange(2 * BASIS_COUNT) & 1
 """Bit i of code c of a wide layer at ``WIDE_BITS[c, i]``."""
 
-BLOCK = 1 << 15
-"""Weights whose gradients are computed at a time, few enough to stay in a processor's cache."""
-
 
 def codebook(basis: Tensor) -> Tensor:
     """Return all subset sums of ``basis`` (4,) or (8,), in the order of codes; no gradient."""
@@ -31,64 +28,9 @@ def codebook(basis: Tensor) -> Tensor:
     return torch.from_numpy(bits.astype(values.dtype) @ values)
 
 
-class _Dequantise(torch.autograd.Function):
-    """Codes to weights, with the straight-through gradients of EC4T."""
-
-    @staticmethod
-    def forward(ctx: Any, weight: Tensor, basis: Tensor, codes: Tensor) -> Tensor:
-        weights = look_up(codebook(basis).to(codes.device), codes)
-        ctx.save_for_backward(weights, codes)
-        return weights
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None]:
-        gradient = gradients[0].contiguous()
-        weights, codes = ctx.saved_tensors
-        if not by_numpy(gradient):
-            return *_gradients(weights, codes, gradient), None
-        to_weight, to_basis = torch.empty_like(gradient), np.zeros(BASIS_COUNT)
-        flat = [part.view(-1).numpy() for part in (weights, codes, gradient, to_weight)]
-        largest = max(flat[0].max(), -flat[0].min()) or 1.0
-        for start in range(0, gradient.numel(), BLOCK):
-            w, c, g, out = (part[start : start + BLOCK] for part in flat)
-            to_basis += _block(w, c, g, out, largest)
-        return to_weight, torch.tensor(to_basis, dtype=gradient.dtype), None
-
-
 def by_numpy(tensor: Tensor) -> bool:
     """Return whether NumPy, faster where memory is what it takes, computes on ``tensor``."""
     return tensor.device.type == "cpu"
-
-
-def _gradients(weights: Tensor, codes: Tensor, gradient: Tensor) -> tuple[Tensor, Tensor]:
-    """Return ∂L/∂W and ∂L/∂ω as PyTorch computes them, on any device."""
-    largest = weights.abs().max()
-    scale = weights.abs() / torch.where(largest > 0, largest, 1.0) + (codes == 0)
-    sums = [(gradient * (codes >> i & 1)).sum() for i in range(BASIS_COUNT)]
-    return scale * gradient, torch.stack(sums)
-
-
-def _block(
-    weights: np.ndarray,
-    codes: np.ndarray,
-    gradient: np.ndarray,
-    out: np.ndarray,
-    largest: np.floating | float,
-) -> np.ndarray:
-    """Write ∂L/∂W of a part of the weights into ``out`` and return its share of ∂L/∂ω."""
-    bits, mask = np.empty_like(codes), np.empty_like(gradient)
-    np.abs(weights, out=out)
-    np.divide(out, largest, out=out)
-    np.copyto(mask, np.equal(codes, 0).view(np.uint8))
-    np.add(out, mask, out=out)
-    np.multiply(out, gradient, out=out)
-    used, sums = int(np.bitwise_or.reduce(codes)), np.zeros(BASIS_COUNT)
-    for i in range(BASIS_COUNT):
-        if used >> i & 1:
-            np.bitwise_and(codes, 1 << i, out=bits)
-            np.copyto(mask, bits)
-            sums[i] = np.dot(gradient, mask) / (1 << i)
-    return sums
 
 
 def look_up(table: Tensor, codes: Tensor) -> Tensor:
@@ -105,26 +47,6 @@ def look_up(table: Tensor, codes: Tensor) -> Tensor:
     by_pair = pairs.view(torch.float64).flatten()
     found = by_pair.index_select(0, flat.view(torch.int16).int())
     return found.view(torch.float32).view(codes.shape)
-
-
-def dequantise(weight: Tensor, basis: Tensor, codes: Tensor) -> Tensor:
-    """Return the quantised weights, exactly entries of the codebook.
-
-    Gradients: to ``basis``, ``∂L/∂ω_i = Σ B_i ⊙ ∂L/∂W_q``; to ``weight``, straight through,
-    ``∂L/∂W = |w_c| / max|w_q| · ∂L/∂w_q`` for c ≠ 0 and ``∂L/∂w_q`` for c = 0 (EC2T, with |w_c|
-    relative to the layer's largest, so that a layer's scale does not change its pace).
-
-    Parameters
-    ----------
-    weight : Tensor
-        Background weights, shape ``(out, in)``; only their gradient is used.
-    basis : Tensor
-        Shape ``(4,)``.
-    codes : Tensor
-        uint8 in 0..15, shape ``(out, in)``.
-    """
-    result: Any = _Dequantise.apply(weight, basis, codes)
-    return result
 
 
 class _DequantiseWide(torch.autograd.Function):

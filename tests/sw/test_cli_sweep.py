@@ -174,9 +174,9 @@ def test_an_interrupt_ends_a_sweep_with_130(tmp_path):
 def small_preset(monkeypatch) -> None:
     """Make the preset one tiny network."""
     goals = (Goal(99.0, below_float=100.0), Goal(0.01, accuracy=50.0))
-    task = Task("digits", (8,), "tiny", goals, (Curve("ec4t", (0.1, 0.3)), Curve("int4")))
+    curves = (Curve("ec4t", (0.1, 0.3)), Curve("int4"), Curve("int4", hidden=((4,),)))
+    task = Task("digits", (8,), "tiny", goals, curves, seeds=(0,))
     monkeypatch.setattr(preset, "RESULTS", (task,))
-    monkeypatch.setattr(preset, "SEEDS", (0,))
     monkeypatch.setitem(DEFAULTS, "digits", {"epochs": 2, "float_epochs": 1})
 
 
@@ -197,7 +197,8 @@ def test_the_preset_renews_the_documents(tmp_path):
     networks = json.loads((docs / "results.json").read_text())["networks"]
     assert networks["mine"] == old
     assert networks["digits"]["network"] == [64, 8, 10]
-    assert networks["digits"]["rows"] == report["means"]
+    rows = [row | {"on_front": True} for row in networks["digits"]["rows"]]
+    assert rows == [row | {"on_front": True} for row in report["means"]]
     assert networks["digits"]["platforms"] == [baseline["platform"]]
     text = (docs / "results.md").read_text()
     assert "stale" not in text
@@ -210,6 +211,9 @@ def test_the_preset_renews_the_documents(tmp_path):
     out, err = call(*args)
     assert "points were there already" in err
     assert "Means over seeds" in out
+    assert {x: x.read_bytes() for x in before} == before
+    report = json.loads(call(*args, "--method", "int4", "--json")[0])
+    assert [row["network"] for row in report["means"]] == [[64, 8, 10], [64, 4, 10]]
     assert {x: x.read_bytes() for x in before} == before
 
 

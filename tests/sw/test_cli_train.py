@@ -124,15 +124,15 @@ def test_table_has_a_row_a_layer(tmp_path):
 
 def test_a_stopped_run_goes_on(tmp_path, monkeypatch):
     whole, _ = call(*SHORT, "-o", tmp_path / "whole", "--json")
-    evaluate, left = loop._Run._evaluate, [4]
+    evaluate, left = loop.evaluate, [4]
 
-    def stop(run, x, labels):
+    def stop(model, x, labels):
         left[0] -= 1
         if left[0] == 0:
             raise KeyboardInterrupt
-        return evaluate(run, x, labels)
+        return evaluate(model, x, labels)
 
-    monkeypatch.setattr(loop._Run, "_evaluate", stop)
+    monkeypatch.setattr(loop, "evaluate", stop)
     folder = tmp_path / "stopped"
     call(*SHORT, "-o", folder, code=130)
     assert (folder / "checkpoint.pt").exists()

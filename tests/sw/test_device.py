@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from fantastic4 import data, model, quant
+from fantastic4 import data, model, straight
 from fantastic4.errors import FantasticError
-from fantastic4.quant import dequantise
+from fantastic4.straight import quantised_product
 from fantastic4.train import Checkpoint, TrainConfig, find_device, train
 
 QUICK = TrainConfig(hidden=(24, 16), epochs=4, float_epochs=3, values=5, hidden_dropout=0.1)
@@ -24,7 +24,8 @@ def gradients(basis, codes, generator):
     weight = torch.zeros(codes.shape, requires_grad=True)
     basis = basis.clone().requires_grad_()
     factor = torch.randn(codes.shape, generator=generator)
-    (dequantise(weight, basis, codes) * factor).sum().backward()
+    x = torch.eye(codes.shape[1])
+    (quantised_product(x, weight, basis, codes).T * factor).sum().backward()
     return weight.grad, basis.grad
 
 
@@ -34,7 +35,7 @@ def test_pytorchs_gradients_are_numpys(used, monkeypatch):
     basis = torch.tensor([0.1, 0.25, 0.4, -0.8])
     found = []
     for numpy in (True, False):
-        monkeypatch.setattr(quant, "by_numpy", lambda _, numpy=numpy: numpy)
+        monkeypatch.setattr(straight, "by_numpy", lambda _, numpy=numpy: numpy)
         found.append(gradients(basis, codes, torch.Generator().manual_seed(1)))
     torch.testing.assert_close(found[0], found[1])
     assert found[0][0].abs().max() > 0
@@ -55,7 +56,7 @@ def test_pytorch_observes_as_numpy(monkeypatch):
 
 def test_training_by_pytorch_alone_is_as_good(digits, monkeypatch):
     usual = train(digits, QUICK)
-    monkeypatch.setattr(quant, "by_numpy", lambda _: False)
+    monkeypatch.setattr(straight, "by_numpy", lambda _: False)
     monkeypatch.setattr(model, "by_numpy", lambda _: False)
     other = train(digits, QUICK)
     assert other.history[0]["loss"] == usual.history[0]["loss"]

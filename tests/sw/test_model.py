@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The perceptron: its norm, its scales, its steps from float to quantised."""
 
+import numpy as np
 import pytest
 import torch
 
 from fantastic4.errors import FantasticError
 from fantastic4.methods import Ec4t
-from fantastic4.model import Mlp
+from fantastic4.model import Mlp, ranked
 from fantastic4.quant import codebook
 
 
@@ -35,6 +36,29 @@ def test_scales_follow_the_activations():
     first = net.layers[0]
     y = torch.relu(first.norm.eval()(inputs() @ first.weight.T))
     assert 0.8 * y.max() < 255 * first.act_scale < 1.2 * y.max()
+
+
+@pytest.mark.parametrize("least", [0.0, 1.5, 9.0])  # no hint, below what is sought, above it
+@pytest.mark.parametrize("place", [0, 900, 989, 999])
+def test_a_number_by_its_place(rng, place, least):
+    values = rng.normal(size=1000).astype(np.float32)
+    assert ranked(values, place, least) == np.sort(values)[place]
+
+
+def test_a_good_hint_spares_the_search(rng, monkeypatch):
+    values, sought = rng.normal(size=10000).astype(np.float32), []
+    partition = np.partition
+    monkeypatch.setattr(np, "partition", lambda x, k: (sought.append(len(x)), partition(x, k))[1])
+    ranked(values, 9990, 2.5)
+    assert sought[0] < 200
+
+
+def test_only_codes_that_can_occur_are_usable():
+    net = model()
+    net.quantise(Ec4t(0.3, values=2))
+    for layer in net.layers:
+        assert layer.usable.sum() == 3
+        assert layer.usable[layer.codes.unique().long()].all()
 
 
 def test_quantised_forward_uses_the_codebook_and_whole_steps():

@@ -5,27 +5,11 @@ import numpy as np
 import pytest
 import torch
 
-from fantastic4.entropy import BITS
-from fantastic4.quant import codebook, dequantise, look_up, quantise_activation
-
-
-@pytest.fixture(params=[(0, 3), (0, 1, 8, 15), tuple(range(16))])
-def layer(request, rng):
-    weight = torch.from_numpy(rng.normal(size=(30, 20)).astype(np.float32)).requires_grad_()
-    basis = torch.tensor([0.11, 0.23, 0.47, -0.91], requires_grad=True)
-    codes = torch.from_numpy(rng.choice(request.param, (30, 20)).astype(np.uint8))
-    return weight, basis, codes
+from fantastic4.quant import codebook, look_up, quantise_activation
 
 
 def test_codebook_is_the_subset_sums():
     assert codebook(torch.tensor([1.0, 2, 4, -8])).tolist() == [*range(8), *range(-8, 0)]
-
-
-def test_forward_is_exactly_on_the_codebook(layer):
-    weight, basis, codes = layer
-    table = codebook(basis.detach())
-    assert torch.equal(dequantise(weight, basis, codes), table[codes.int()])
-    assert table[0] == 0
 
 
 @pytest.mark.parametrize("shape", [(4, 6), (3, 5), (1, 1)])
@@ -36,32 +20,6 @@ def test_look_up_is_indexing(rng, shape, dtype):
     found = look_up(table, codes)
     assert found.dtype == dtype
     assert torch.equal(found, table[codes.int()])
-
-
-def test_gradients_follow_the_equations(layer, rng):
-    weight, basis, codes = layer
-    gradient = torch.from_numpy(rng.normal(size=(30, 20)).astype(np.float32))
-    dequantise(weight, basis, codes).backward(gradient)
-    size = codebook(basis).abs()
-    slope = size / size[codes.int()].max()
-    slope[0] = 1
-    assert weight.grad is not None
-    assert torch.equal(weight.grad, gradient * slope[codes.int()])
-    masks = torch.from_numpy(BITS)[codes.int()].float()  # (out, in, 4)
-    expected = (masks * gradient[..., None]).sum((0, 1))
-    torch.testing.assert_close(basis.grad, expected)
-
-
-def test_basis_gradient_is_that_of_the_loss(layer, rng):
-    _, basis, codes = layer
-    basis = basis.detach().double().requires_grad_()
-    x = torch.from_numpy(rng.normal(size=(8, 20)))
-    weight = torch.zeros(30, 20, dtype=torch.double)
-
-    def loss(omega):
-        return torch.tanh(x @ dequantise(weight, omega, codes).T).sum()
-
-    assert torch.autograd.gradcheck(loss, (basis,))
 
 
 def test_activation_is_rounded_half_up_and_clamped():

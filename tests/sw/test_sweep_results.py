@@ -18,12 +18,15 @@ DOCS = Path(__file__).parents[2] / "docs"
 TASK = Task("digits", (8,), "tiny", (Goal(2.0, below_float=1.0),), ())
 
 
-def row(series: str, golden: float, validation: float, bits: float) -> dict[str, Any]:
-    """Return a mean over seeds."""
+def row(
+    series: str, golden: float, validation: float, bits: float, hidden: int = 8
+) -> dict[str, Any]:
+    """Return a mean over seeds, of a network with so wide a hidden layer."""
     of = {"golden": golden, "validation": validation, "bits_per_weight": bits, "float": 0.97}
     of |= dict.fromkeys(("agreement", "entropy", "density", "cycles"), 1.0)
     figures = {name: {"mean": x, "low": x, "high": x} for name, x in of.items()}
-    return {"series": series, "gamma": 0.1, "values": 3, "on_front": True} | figures
+    row: dict[str, Any] = {"series": series, "gamma": 0.1, "values": 3, "on_front": True}
+    return row | {"network": [64, hidden, 10], "weights": 74 * hidden} | figures
 
 
 def network(*rows: dict[str, Any]) -> dict[str, Any]:
@@ -69,14 +72,94 @@ def test_of_equals_the_largest_that_fits_is_taken():
     assert results.best_within(rows, "ec2t", 2) is None
 
 
-def test_equal_size():
+def test_the_same_shape():
     ours = [row("ec4t", 0.99, 0.99, 3.1), row("ec4t", 0.95, 0.9, 3.0)]
-    got = results.equal_size_row("digits", network(row("int4", 0.94, 1.0, 3.0), *ours))
+    narrow = row("int4", 0.93, 1.0, 3.5, hidden=4)
+    got = results.same_shape_row("digits", network(row("int4", 0.94, 0.9, 3.0), narrow, *ours))
     assert got["EC4T bits"] == 3.0
     assert got["gain, points"] == pytest.approx(1.0)
-    assert results.equal_size_row("digits", network(*ours))["int4 %"] == results.NONE
-    alone = results.equal_size_row("digits", network(row("int4", 0.94, 1.0, 1.0), *ours))
+    assert results.same_shape_row("digits", network(*ours))["int4 %"] == results.NONE
+    alone = results.same_shape_row("digits", network(row("int4", 0.94, 1.0, 1.0), *ours))
     assert (alone["int4 bits"], alone["EC4T %"]) == (1.0, results.NONE)
+
+
+OURS = row("ec4t", 0.95, 0.9, 2.0)  # 2 bits of 74 · 8 weights are 4 bits of 74 · 4
+
+
+@pytest.mark.parametrize(
+    ("rivals", "taken"),
+    [
+        ([row("int4", 0.94, 0.9, 4.0, 4), row("int4", 0.99, 0.9, 3.99, 4)], 0),  # not smaller
+        ([row("int4", 0.94, 0.9, 4.1, 4), row("int4", 0.93, 0.95, 4.39, 4)], 1),  # by validation
+        ([row("int4", 0.94, 0.9, 4.1, 4), row("int4", 0.93, 0.95, 4.41, 4)], 0),  # too large
+        ([row("int4", 0.93, 0.95, 4.5), row("int4", 0.94, 0.9, 4.2)], 1),  # the nearest there is
+        ([row("ec2t", 0.94, 0.99, 4.0, 4), row("int4", 0.94, 0.9, 4.2)], 1),
+    ],
+)
+def test_equal_size_is_all_that_is_stored(rivals, taken):
+    too_large = row("ec4t", 0.99, 0.99, 2.01)
+    narrow = row("ec4t", 0.99, 0.99, 1.0, 4)
+    found = network(OURS, too_large, narrow, *rivals)
+    got = results.equal_size_row(TASK, found, TASK.goals[0])
+    best = rivals[taken]
+    assert got["EC4T kbit"] == pytest.approx(74 * 8 * 2 / 1000)
+    assert got["int4 kbit"] == best["weights"] * best["bits_per_weight"]["mean"] / 1000
+    assert got["int4 layers"] == "-".join(map(str, best["network"]))
+    assert got["gain, points"] == pytest.approx(95 - 100 * best["golden"]["mean"])
+
+
+def test_without_a_rival_there_is_no_gain():
+    for rows in ([OURS], [OURS, row("int4", 0.9, 0.9, 1.0)], [row("int4", 0.9, 0.9, 1.0)]):
+        got = results.equal_size_row(TASK, network(*rows), TASK.goals[0])
+        assert got["gain, points"] == results.NONE
+
+
+def test_a_goal_is_for_the_networks_shape():
+    found = network(OURS, row("ec4t", 0.99, 0.99, 1.0, 4))
+    assert results.goal_row(TASK, found, TASK.goals[0])["golden %"] == 95
+
+
+def test_the_front_of_all_shapes_is_by_what_is_stored_in_all():
+    rows = [
+        row("int4", 0.90, 0.9, 4.0),
+        row("int4", 0.91, 0.9, 5.0, 4),  # more bits a weight, less in all
+        row("ec4t", 0.80, 0.9, 2.0),
+    ]
+    assert [r["on_front"] for r in results.with_fronts(rows)] == [False, True, True]
+
+
+TRAINING = {"gamma": 0.1, "values": 3, "seed": 0, "hidden": [8]}
+
+
+def record(series: str, golden: float, **changed: Any) -> dict[str, Any]:
+    """Return a record of ``TASK``'s network."""
+    accuracy = dict.fromkeys(("float", "quantised", "validation"), 0.5) | {"golden": golden}
+    figures = dict.fromkeys(("agreement", "entropy", "density", "cycles", "utilisation"), 1.0)
+    found = {"series": series, "dataset": "digits", "network": [64, 8, 10], "config": "tiny"}
+    found |= {"training": TRAINING, "accuracy": accuracy, "weights": 592, "platform": {"cores": 2}}
+    return found | figures | {"bits_per_weight": 2.0, "model_bytes": 9, "seconds": 3} | changed
+
+
+def test_of_some_methods_the_others_rows_are_kept():
+    seeds = [record("float", 0.9), record("float", 0.9, training=TRAINING | {"seed": 1})]
+    before = results.summary(TASK, [*seeds, record("int4", 0.8)])
+    new = [record("int4", 0.7, platform={"cores": 4}, seconds=5)]
+    got = results.summary(TASK, new, before)
+    assert [(r["series"], r["golden"]["mean"]) for r in got["rows"]] == [
+        *[("float", 0.9), ("int4", 0.7)]
+    ]
+    assert got["seconds"] == 3 + 3 + 5
+    assert got["platforms"] == [{"cores": 2}, {"cores": 4}]
+    assert (got["network"], got["weights"]) == ([64, 8, 10], 592)
+    assert len(results.summary(TASK, new)["rows"]) == 1
+
+
+def test_only_methods_that_the_preset_trains():
+    digits = data.load("digits")
+    found = task_points(RESULTS[0], digits, methods=("int4",))
+    assert {point.series for point in found} == {"int4"}
+    with pytest.raises(FantasticError, match="the preset trains digits by no method 'int3'"):
+        task_points(RESULTS[0], digits, methods=("int3",))
 
 
 def test_what_was_not_run_says_so():
@@ -117,17 +200,20 @@ def test_points_of_a_task():
     found = task_points(task, digits)
     usual = TrainConfig.for_dataset("digits")
     baselines = [point for point in found if point.series == "float"]
-    assert [point.training.seed for point in baselines] == [0, 1, 2]
+    assert [point.training.seed for point in baselines] == list(task.seeds)
     for point in baselines:
         assert point.training.float_epochs == usual.float_epochs + usual.epochs
         assert point.training.hidden == task.hidden
-    assert len(found) == 3 + 3 * sum(len(c.gammas) * len(c.values) for c in task.curves)
+    each = [len(c.gammas) * len(c.values) * (len(c.hidden) or 1) for c in task.curves]
+    assert len(found) == 3 + 3 * sum(each)
     for method in {curve.method for curve in task.curves}:
         trained = [p.training for p in found if p.series == method == p.training.method]
         curves = [curve for curve in task.curves if curve.method == method]
         expected = {(g, v) for curve in curves for g in curve.gammas for v in curve.values}
         assert {(t.gamma, t.values) for t in trained} == expected
-        assert {t.seed for t in trained} == {0, 1, 2}
+        assert {t.seed for t in trained} == set(task.seeds)
+        shapes = {shape for c in curves for shape in c.hidden or (task.hidden,)}
+        assert {t.hidden for t in trained} == shapes
     assert {point.core.name for point in found} == {task.core}
 
 

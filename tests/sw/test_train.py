@@ -161,18 +161,18 @@ def test_validation_and_training_share_no_example(monkeypatch, given):
     y = np.arange(200) % 2
     task = DataSet("count", x, y, x[:10], y[:10], ("even", "odd"), "none", given)
     trained, judged = set(), []
-    step, evaluate = loop._Run._step, loop._Run._evaluate
+    step, evaluate = loop._Run._step, loop.evaluate
 
     def spy_step(run, x, targets, optimiser):
         trained.update(torch.round(x[:, 0] * 255).tolist())
         return step(run, x, targets, optimiser)
 
-    def spy_evaluate(run, x, labels):
+    def spy_evaluate(model, x, labels):
         judged.append(set(torch.round(x[:, 0] * 255).tolist()))
-        return evaluate(run, x, labels)
+        return evaluate(model, x, labels)
 
     monkeypatch.setattr(loop._Run, "_step", spy_step)
-    monkeypatch.setattr(loop._Run, "_evaluate", spy_evaluate)
+    monkeypatch.setattr(loop, "evaluate", spy_evaluate)
     train(task, TrainConfig(hidden=(), epochs=1, float_epochs=1, batch=10, dropout=0))
     validation = judged[0]
     assert len(validation) == (20 if given is None else 60)
@@ -190,11 +190,11 @@ def test_the_model_is_left_on_its_integers(digits, result):
 def test_the_best_late_epoch_is_kept(digits, monkeypatch):
     weights = []
 
-    def ever_worse(run, x, labels):
-        weights.append(run.model.layers[0].weight.detach().clone())
+    def ever_worse(model, x, labels):
+        weights.append(model.layers[0].weight.detach().clone())
         return 1 - len(weights) / 100, 0.0
 
-    monkeypatch.setattr(loop._Run, "_evaluate", ever_worse)
+    monkeypatch.setattr(loop, "evaluate", ever_worse)
     config = TrainConfig(hidden=(), epochs=8, float_epochs=2)
     result = train(digits, config)  # evaluates 2 + test, 6 free + 2 frozen + test
     assert result.accuracy_validation == 1 - 9 / 100

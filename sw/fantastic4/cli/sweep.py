@@ -64,7 +64,10 @@ def command(
     ] = None,
     seeds: Annotated[str, typer.Option(help="Seeds of training.", metavar="N,N,…")] = "0,1,2",
     method: Annotated[
-        str, typer.Option(help="Methods: ec4t, ec2t, ecqx, int4.", metavar="NAME,…")
+        str,
+        typer.Option(
+            help="Methods: ec4t, ec2t, ecqx, int4; of a preset, only these.", metavar="NAME,…"
+        ),
     ] = "ec4t",
     objective: Annotated[
         str, typer.Option(help="What entropy terms count: entropy, stored.", metavar="NAME,…")
@@ -134,8 +137,10 @@ def command(
     out = Output(as_json)
     chosen = presets.tasks(names(only)) if preset else []
     points: list[Point] = []
+    parts = given(ctx, "method")
     for task in chosen:
-        points += presets.task_points(task, load(out, task.dataset, data_dir), device)
+        loaded = load(out, task.dataset, data_dir)
+        points += presets.task_points(task, loaded, device, names(method) if parts else ())
     if dataset is not None:
         points = grid(
             load(out, dataset, data_dir),
@@ -159,7 +164,7 @@ def command(
         records = runner.run(points, Store(folder), jobs, data_dir, watch)
     report = write(folder, records)
     if docs is not None:
-        write_results(docs, chosen, records)
+        write_results(docs, chosen, records, parts)
     out.emit(report, *tables(report))
     if report["failed"]:
         out.note(
@@ -174,14 +179,19 @@ def check_use(ctx: typer.Context, dataset: str | None, preset: Preset | None) ->
         raise typer.BadParameter("name either a data set or a --preset")
     apart = ("only", "docs")
     if preset is not None:
-        apart = ("gamma", "values", "hidden", "seeds", "method", "objective", "wide_layers")
+        apart = ("gamma", "values", "hidden", "seeds", "objective", "wide_layers")
         apart += ("epochs", "float_epochs", "config")
     for name in apart:
-        source = ctx.get_parameter_source(name)
-        if source is not None and source.name == "COMMANDLINE":
+        if given(ctx, name):
             option = f"--{name.replace('_', '-')}"
             what = "a --preset" if preset is not None else "a data set"
             raise typer.BadParameter(f"{option} does not go with {what}")
+
+
+def given(ctx: typer.Context, name: str) -> bool:
+    """Return whether an option was given on the command line."""
+    source = ctx.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 def parse_list(
@@ -210,19 +220,24 @@ def load(out: Output, dataset: str, data_dir: Path | None) -> "DataSet":
         return data.load(dataset, data_dir, progress=progress)
 
 
-def write_results(folder: Path, tasks: Sequence[Any], records: Sequence[dict[str, Any]]) -> None:
-    """Renew results.json, and the tables and the plot of results.md, in ``folder``."""
+def write_results(
+    folder: Path, tasks: Sequence[Any], records: Sequence[dict[str, Any]], parts: bool
+) -> None:
+    """Renew results.json, and the tables and the plot of results.md, in ``folder``.
+
+    Of ``parts``, some methods of a task, the other methods keep what they had.
+    """
     from fantastic4.cli.formats import renewed
     from fantastic4.sweep import plot, results, store
 
     networks = results.earlier(folder / "results.json")
     for task in tasks:
         of_task = [record for record in records if record["dataset"] == task.dataset]
-        networks[task.dataset] = results.summary(task, of_task)
+        before = networks.get(task.dataset) if parts else None
+        networks[task.dataset] = results.summary(task, of_task, before)
     store.write_json(folder / "results.json", {"networks": networks})
-    plot.plot(
-        [row for network in networks.values() for row in network["rows"]], folder / "results.png"
-    )
+    rows = [row for network in networks.values() for row in network["rows"]]
+    plot.plot(rows, folder / "results.png", by_data=True)
     document = folder / "results.md"
     if document.is_file():
         store.write_text(document, renewed(document.read_text(), results.tables(networks)))

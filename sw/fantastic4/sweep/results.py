@@ -3,17 +3,21 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from fantastic4.errors import FantasticError
 from fantastic4.sweep import preset
-from fantastic4.sweep.front import means
+from fantastic4.sweep.front import front, means
 from fantastic4.sweep.plot import FLOAT
 from fantastic4.sweep.preset import Goal, Task
 
 NONE = "–"
 NOT_RUN = "not run"
+
+MARGIN = 0.1
+"""How much larger an int4 network may be to count as of equal size."""
 
 
 def earlier(path: Path) -> dict[str, Any]:
@@ -26,8 +30,12 @@ def earlier(path: Path) -> dict[str, Any]:
         raise FantasticError(f"{path} is not a results.json: delete it to begin anew") from None
 
 
-def summary(task: Task, records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def summary(
+    task: Task, records: Sequence[Mapping[str, Any]], before: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """Return what ``results.json`` has on a task: means over seeds, and where they were measured.
+
+    Rows that it had ``before`` are kept where none of the same method was measured now.
 
     Raises
     ------
@@ -40,15 +48,38 @@ def summary(task: Task, records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
             f"{len(failed)} of {len(records)} points of {task.dataset} failed, the first: "
             f"{failed[0]['error']}"
         )
+    rows = means(records)
     machines = {json.dumps(record["platform"], sort_keys=True) for record in records}
+    if before:
+        renewed = {row["series"] for row in rows}
+        rows = [row for row in before["rows"] if row["series"] not in renewed] + rows
+        machines |= {json.dumps(known, sort_keys=True) for known in before["platforms"]}
+    (features, *_, classes) = rows[0]["network"]
+    shape = [features, *task.hidden, classes]
     return {
-        "network": records[0]["network"],
-        "weights": records[0]["weights"],
+        "network": shape,
+        "weights": sum(n * m for n, m in pairwise(shape)),
         "config": task.core,
-        "rows": means(records),
-        "seconds": round(sum(record["seconds"] for record in records), 1),
+        "rows": with_fronts(rows),
+        "seconds": round(sum(row["seconds"]["mean"] * len(row["seeds"]) for row in rows), 1),
         "platforms": [json.loads(text) for text in sorted(machines)],
     }
+
+
+def with_fronts(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the rows of one task with ``on_front`` by all that is stored, whatever the shape."""
+    best: set[int] = set()
+    for series in dict.fromkeys(row["series"] for row in rows):
+        curve = [i for i, row in enumerate(rows) if row["series"] == series]
+        sizes = [kilobits(rows[i]) for i in curve]
+        found = front(sizes, [rows[i]["golden"]["mean"] for i in curve])
+        best |= {curve[i] for i in found}
+    return [{**row, "on_front": i in best} for i, row in enumerate(rows)]
+
+
+def kilobits(row: Mapping[str, Any]) -> float:
+    """Return what a network stores in all, kbit."""
+    return row["bits_per_weight"]["mean"] * row["weights"] / 1000
 
 
 def tables(networks: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
@@ -60,7 +91,10 @@ def tables(networks: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
             for task in preset.RESULTS
             for goal in task.goals
         ],
-        "equal-size": [equal_size_row(task.dataset, network) for task, network in found],
+        "equal-size": [
+            equal_size_row(task, network, goal) for task, network in found for goal in task.goals
+        ],
+        "same-shape": [same_shape_row(task.dataset, network) for task, network in found],
         "curves": [
             curve_row(task.dataset, row)
             for task, network in found
@@ -84,7 +118,7 @@ def goal_row(task: Task, network: Mapping[str, Any] | None, goal: Goal) -> dict[
     in_float = float_accuracy(network)
     least = goal.least(in_float)
     row |= {"float %": in_float, "to reach %": least}
-    best = best_within(network["rows"], "ec4t", goal.bits)
+    best = best_within(of_shape(network), "ec4t", goal.bits)
     if best is None:
         return row | {"met": "no"}
     reached = 100 * best["golden"]["mean"]
@@ -97,17 +131,45 @@ def goal_row(task: Task, network: Mapping[str, Any] | None, goal: Goal) -> dict[
     }
 
 
-def equal_size_row(dataset: str, network: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the best EC4T network that takes no more bits than uniform int4, beside it."""
+def equal_size_row(task: Task, network: Mapping[str, Any], goal: Goal) -> dict[str, Any]:
+    """Return the EC4T network of a goal, and beside it int4 of as many stored bits in all.
+
+    That is the one that validates best among those of the nearest size that is not smaller, and up
+    to `MARGIN` above EC4T's.
+    """
+    row: dict[str, Any] = {"network": task.dataset} | dict.fromkeys(
+        ("EC4T %", "EC4T kbit", "int4 %", "int4 kbit", "int4 layers", "gain, points"), NONE
+    )
+    ours = best_within(of_shape(network), "ec4t", goal.bits)
+    if ours is None:
+        return row
+    reached, size = 100 * ours["golden"]["mean"], kilobits(ours)
+    row |= {"EC4T %": reached, "EC4T kbit": size}
+    rivals = [r for r in network["rows"] if r["series"] == "int4" and kilobits(r) >= size]
+    if not rivals:
+        return row
+    most = max((1 + MARGIN) * size, min(map(kilobits, rivals)))
+    rival = best_of([r for r in rivals if kilobits(r) <= most])
+    theirs = 100 * rival["golden"]["mean"]
+    return row | {
+        "int4 %": theirs,
+        "int4 kbit": kilobits(rival),
+        "int4 layers": "-".join(map(str, rival["network"])),
+        "gain, points": reached - theirs,
+    }
+
+
+def same_shape_row(dataset: str, network: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the best EC4T network that takes no more bits than int4 of its shape, beside it."""
     row: dict[str, Any] = {"network": dataset} | dict.fromkeys(
         ("int4 %", "int4 bits", "EC4T %", "EC4T bits", "gain, points"), NONE
     )
-    uniform = best_within(network["rows"], "int4", float("inf"))
+    uniform = best_within(of_shape(network), "int4", float("inf"))
     if uniform is None:
         return row
     bits = uniform["bits_per_weight"]["mean"]
     row |= {"int4 %": 100 * uniform["golden"]["mean"], "int4 bits": bits}
-    ours = best_within(network["rows"], "ec4t", bits)
+    ours = best_within(of_shape(network), "ec4t", bits)
     if ours is None:
         return row
     reached = 100 * ours["golden"]["mean"]
@@ -115,22 +177,27 @@ def equal_size_row(dataset: str, network: Mapping[str, Any]) -> dict[str, Any]:
     return row | {"gain, points": reached - row["int4 %"]}
 
 
+def of_shape(network: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the rows whose layers are the task's, not narrower."""
+    return [row for row in network["rows"] if row["network"] == network["network"]]
+
+
 def best_within(
     rows: Sequence[Mapping[str, Any]], series: str, bits: float
 ) -> Mapping[str, Any] | None:
-    """Return the row of ``series`` that validates best with at most ``bits`` a weight.
-
-    Of equals the largest: few validation examples make them equal that are not, and the bits are
-    there to be used.
-    """
+    """Return the row of ``series`` that validates best with at most ``bits`` a weight."""
     fitting = [
         row for row in rows if row["series"] == series and row["bits_per_weight"]["mean"] <= bits
     ]
+    return best_of(fitting) if fitting else None
 
-    def merit(row: Mapping[str, Any]) -> tuple[float, float]:
-        return round(row["validation"]["mean"], 9), row["bits_per_weight"]["mean"]
 
-    return max(fitting, key=merit, default=None)
+def best_of(rows: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """Return the row that validates best, of equals the largest.
+
+    Few validation examples make rows equal that are not, and the bits are there to be used.
+    """
+    return max(rows, key=lambda row: (round(row["validation"]["mean"], 9), kilobits(row)))
 
 
 def float_accuracy(network: Mapping[str, Any]) -> float:
@@ -144,13 +211,16 @@ def curve_row(dataset: str, row: Mapping[str, Any]) -> dict[str, Any]:
     golden = row["golden"]
     return {
         "network": dataset,
+        "hidden": "-".join(map(str, row["network"][1:-1])),
         "method": row["series"],
         "γ": row["gamma"],
         "values": row["values"],
+        "seeds": " ".join(map(str, row["seeds"])),
         "golden %": 100 * golden["mean"],
         "least–greatest": f"{100 * golden['low']:.2f}–{100 * golden['high']:.2f}",
         "agreement %": 100 * row["agreement"]["mean"],
         "bits a weight": row["bits_per_weight"]["mean"],
+        "kbit": kilobits(row),
         "entropy": row["entropy"]["mean"],
         "density": row["density"]["mean"],
         "cycles": row["cycles"]["mean"],

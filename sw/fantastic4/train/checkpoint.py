@@ -14,7 +14,7 @@ from fantastic4.data.registry import DataSet
 from fantastic4.errors import FantasticError
 from fantastic4.train.config import TrainConfig
 
-VERSION = 1
+VERSION = 2
 
 
 class Checkpoint:

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What training computes on."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 
 from fantastic4.errors import FantasticError
@@ -24,3 +27,14 @@ def find_device(name: str) -> str:
             "knows them see README, or train with --device cpu"
         )
     return name
+
+
+@contextmanager
+def threads(number: int) -> Iterator[None]:
+    """Let PyTorch use ``number`` threads meanwhile."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -3,8 +3,7 @@
 
 import copy
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,9 +13,7 @@ from torch.nn.functional import cross_entropy
 
 from fantastic4.data.inputs import input_quant
 from fantastic4.data.registry import DataSet
-from fantastic4.entropy import entropy
 from fantastic4.errors import FantasticError
-from fantastic4.estimate import layer_bits
 from fantastic4.lower import snap
 from fantastic4.methods import Method
 from fantastic4.methods.relevance import Relevance
@@ -24,14 +21,13 @@ from fantastic4.model import Mlp
 from fantastic4.train.batches import Batches
 from fantastic4.train.checkpoint import Checkpoint
 from fantastic4.train.config import TrainConfig
-from fantastic4.train.device import find_device
+from fantastic4.train.device import find_device, threads
+from fantastic4.train.measures import code_metrics, evaluate, logits
 from fantastic4.train.progress import Progress
 from fantastic4.train.result import TrainResult
+from fantastic4.train.schedule import learning_rate
 from fantastic4.train.sensitivity import choose_wide
-
-EVAL_BATCH = 5000
-WARM_UP = 0.05
-"""Share of a phase in which the learning rate rises."""
+from fantastic4.train.teacher import Teacher
 
 RENEWAL = 16
 """Steps for which the frequencies of codes, and with them their costs, are kept."""
@@ -63,7 +59,7 @@ def train(
         If the training split is too small for ``config.batch``, the loss is not finite, or the
         checkpoint is not of this run.
     """
-    with _threads(config.threads):
+    with threads(config.threads):
         return _Run(data, config, progress, checkpoint, float_end).train()
 
 
@@ -104,7 +100,8 @@ class _Run:
         self.accuracy_float = 0.0
         self.quantised = False
         self.wide: Sequence[int] = ()
-        self.teacher: Mlp | None = None
+        self.teacher: Teacher | None = None
+        self.lively = bool(config.live_teacher and config.distill)
 
     def train(self) -> TrainResult:
         """Run all phases and evaluate on the test split."""
@@ -122,9 +119,10 @@ class _Run:
             x = torch.from_numpy(inputs.real(data.x_train))
             group = {"params": weights, "peak": config.float_lr, "weight_decay": config.decay}
             self._phase(x, smooth, [group], None, state)
-            self.logits = self._logits(x)
+            if config.distill and not self.lively:
+                self.logits = logits(model, x)
             x = torch.from_numpy(inputs.real(data.x_test))
-            self.accuracy_float, _ = self._evaluate(x, y_test)
+            self.accuracy_float, _ = evaluate(model, x, y_test)
             state = None
         else:
             self.logits, self.accuracy_float = state["logits"], state["accuracy_float"]
@@ -141,13 +139,14 @@ class _Run:
             size = float(layer.basis.detach().abs().max())
             groups.append({"params": [layer.basis], "peak": config.basis_lr * size})
         x = model.real(torch.from_numpy(inputs.quant(data.x_train)))
-        share = 0.0 if self.teacher else config.distill
-        targets = smooth + share * (torch.softmax(self.logits, 1).numpy() - smooth)
+        targets = smooth
+        if config.distill and not self.teacher:
+            targets = smooth + config.distill * (torch.softmax(self.logits, 1).numpy() - smooth)
         accuracy_validation = self._phase(x, targets, groups, method, state)
         model.to("cpu")
         snap(model)
         x = model.real(torch.from_numpy(inputs.quant(data.x_test)))
-        accuracy_quantised, _ = self._evaluate(x, y_test)
+        accuracy_quantised, _ = evaluate(model, x, y_test)
         if self.checkpoint:
             self.checkpoint.remove()
 
@@ -163,14 +162,13 @@ class _Run:
             history=self.history,
         )
 
-    def _make_teacher(self, state: dict[str, Any] | None) -> Mlp | None:
+    def _make_teacher(self, state: dict[str, Any] | None) -> Teacher | None:
         """Return the float network if it is to be asked in every step."""
-        if not (self.config.live_teacher and self.config.distill):
+        if not self.lively:
             return None
-        teacher = copy.deepcopy(self.model)
         if state:
-            teacher.load_state_dict(state["teacher"])
-        return teacher.eval().requires_grad_(False)
+            return Teacher.from_state(state["teacher"], self.device)
+        return Teacher.of(self.model)
 
     def _choose_wide(self, method: Method) -> Sequence[int]:
         """Return the layers that get weights of 8 bits, by the validation examples if "auto"."""
@@ -218,7 +216,7 @@ class _Run:
             model.train()
             total = torch.zeros((), device=self.device)
             for batch, (some, wanted) in enumerate(self.batches.epoch(x.numpy(), targets), 1):
-                rate = _rate((epoch * count + batch - 1) / (epochs * count))
+                rate = learning_rate((epoch * count + batch - 1) / (epochs * count))
                 for group in optimiser.param_groups:
                     group["lr"] = rate * group["peak"]
                 inputs = torch.from_numpy(some).to(self.device)
@@ -233,7 +231,7 @@ class _Run:
                     model.assign(method, renew, relevance)
                 if self.progress:
                     self.progress.batch(name, *number, batch, count)
-            accuracy, loss = self._evaluate(x[self.validation], self.labels[self.validation])
+            accuracy, loss = evaluate(model, x[self.validation], self.labels[self.validation])
             metrics: dict[str, Any] = {
                 "loss": float(total) / count,
                 "validation_loss": loss,
@@ -244,7 +242,7 @@ class _Run:
                     f"the loss is not finite in epoch {epoch + 1}; try a smaller learning rate"
                 )
             if method:
-                metrics |= self._code_metrics()
+                metrics |= code_metrics(model)
             self.history.append({"phase": name, "epoch": number[0], **metrics})
             if self.progress:
                 self.progress.epoch(name, *number, metrics)
@@ -261,7 +259,7 @@ class _Run:
                 "history": self.history,
                 "relevance": relevance.means if relevance else [],
                 "wide": list(self.wide),
-                "teacher": self.teacher.state_dict() if self.teacher else {},
+                "teacher": self.teacher.state() if self.teacher else [],
                 "logits": self.logits,
                 "accuracy_float": self.accuracy_float,
             }
@@ -276,59 +274,9 @@ class _Run:
         """Take one step and return its loss."""
         thin = self.batches.thin if self.config.hidden_dropout and not self.quantised else None
         if self.teacher:
-            targets = targets.lerp(torch.softmax(self.teacher(x), 1), self.config.distill)
+            targets = targets.lerp(self.teacher(x), self.config.distill)
         loss = cross_entropy(self.model(x, thin), targets)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
         return loss.detach()
-
-    @torch.no_grad()
-    def _logits(self, x: Tensor) -> Tensor:
-        """Return the logits (n, classes) of real inputs ``x`` (n, features)."""
-        self.model.eval()
-        device = self.model.layers[0].weight.device
-        return torch.cat([self.model(part.to(device)).cpu() for part in x.split(EVAL_BATCH)])
-
-    def _evaluate(self, x: Tensor, labels: Tensor) -> tuple[float, float]:
-        """Return accuracy (0..1) and mean loss."""
-        logits = self._logits(x)
-        right = int((logits.argmax(1) == labels).sum())
-        return right / len(labels), float(cross_entropy(logits, labels))
-
-    def _code_metrics(self) -> dict[str, Any]:
-        """Return entropy, estimated stored bits (both a weight) and sparsity, also by layer."""
-        layers = []
-        for layer in self.model.layers:
-            planes = layer.planes()
-            layers.append(
-                {
-                    "entropy": sum(map(entropy, planes)),
-                    "bits": layer_bits(planes),
-                    "sparsity": float((layer.codes == 0).float().mean()),
-                }
-            )
-        sizes = [layer.codes.numel() for layer in self.model.layers]
-        means = {
-            key: float(np.average([layer[key] for layer in layers], weights=sizes))
-            for key in layers[0]
-        }
-        return {**means, "layers": layers}
-
-
-def _rate(done: float) -> float:
-    """Return the learning rate, as a share of its peak, at ``done`` (0..1) of a phase."""
-    if done < WARM_UP:
-        return 0.1 + 0.9 * done / WARM_UP
-    return 0.01 + 0.99 * (1 + math.cos(math.pi * (done - WARM_UP) / (1 - WARM_UP))) / 2
-
-
-@contextmanager
-def _threads(number: int) -> Iterator[None]:
-    """Let PyTorch use ``number`` threads meanwhile."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(number)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
