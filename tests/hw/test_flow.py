@@ -190,6 +190,25 @@ def test_a_stopped_run_goes_on_with_the_seeds_it_lacks(tmp_path, monkeypatch):
     assert ran == [1, 2, 2]
 
 
+def test_a_seed_that_fails_stops_the_others(tmp_path, monkeypatch):
+    needs("yosys", "nextpnr-ecp5")
+
+    def run_route(text, target, seed, *rest):
+        if seed == 2:
+            tools.run_tool("sleep", ["60"], tmp_path, "sleeping")
+        else:
+            while not tools._running:
+                time.sleep(0.01)
+        raise FantasticError(f"seed {seed} failed")
+
+    monkeypatch.setattr(flow, "run_route", run_route)
+    synthesise(Total(), "ecp5-25k", route=False, cache=tmp_path)
+    begin = time.monotonic()
+    with pytest.raises(FantasticError, match="seed 1 failed"):
+        synthesise(Total(), "ecp5-25k", seeds=(1, 2), jobs=2, cache=tmp_path)
+    assert time.monotonic() - begin < 30
+
+
 @pytest.mark.parametrize(
     ("target", "tool", "luts"),
     [("ice40-up5k", "nextpnr-ice40", 5280), ("gowin-gw1nr9", "nextpnr-himbaechel-gowin", 8640)],
