@@ -40,7 +40,7 @@ def slice_ports(cfg: CoreConfig) -> dict[str, wiring.Member]:
         "write_basis": In(WriteSignature(cfg.basis_depth, 32 * BASIS_WORDS)),
         "write_bias": In(WriteSignature(cfg.row_depth, cfg.bias_width)),
         "steps": In(stream.Signature(step_layout(cfg))),
-        "chunks": In(stream.Signature(chunk_layout(cfg), always_ready=True)),
+        "chunks": In(stream.Signature(chunk_layout(cfg))),
         "fed": Out(1),
         "others": In(1),
         "taken": Out(1),
@@ -65,15 +65,16 @@ class SlicePorts(wiring.Component):
     Members
     -------
     start : ``In(1)``
-        There is no network: decoders and banks forget what they hold.
+        There is no network: decoders and banks forget what they hold. Falls no earlier than two
+        clocks behind the last write.
     give, command, entry, open, first_layer : ``In``, ready : ``Out(1)``
         Between ``LayerFeed`` and the decoders.
     write_weights, write_basis, write_bias : ``In``
         The loader's ports; of ``write_weights`` one a bank, none with external weights.
     weights : ``In(stream(word_layout(cfg)))``, one a bank
         With external weights only.
-    steps : ``In(stream)``, chunks : ``In(stream, always_ready)``
-        As of ``Array``, the same for all slices.
+    steps, chunks : ``In(stream)``
+        As of ``Array``, the same for all slices; ``chunks`` never wait.
     fed : ``Out(1)``, others : ``In(1)``
         Every engine has its beat, here and in all other slices.
     taken, starved : ``Out(1)``
@@ -144,7 +145,11 @@ class Slice(SlicePorts):
             ready, fault = self._decoded(m, array)
 
         connect(m, flipped(self.steps), array.steps)
-        connect(m, flipped(self.chunks), array.chunks)
+        m.d.comb += [
+            array.chunks.payload.eq(self.chunks.payload),
+            array.chunks.valid.eq(self.chunks.valid),
+            self.chunks.ready.eq(1),
+        ]
         connect(m, array.rows, multiply.rows)
         connect(m, multiply.z, post.z)
         connect(m, flipped(self.write_basis), multiply.write_basis)
@@ -172,8 +177,8 @@ class Slice(SlicePorts):
     def _dense(self, m: Module, array: Array) -> tuple[Value, Value]:
         """Add weights without decoders; return whether they take a command, and their fault."""
         m.submodules.weights = weights = DenseWeights(self.cfg)
-        for write, port in zip(self.write_weights, weights.write, strict=True):
-            connect(m, flipped(write), port)
+        for index, port in enumerate(weights.write):
+            self._later(m, index, port)
         for beats, codes in zip(array.beats, weights.codes, strict=True):
             m.d.comb += [beats.valid.eq(weights.fed), beats.payload.eq(codes)]
         m.d.comb += [
@@ -207,11 +212,25 @@ class Slice(SlicePorts):
         for number in range(0, total, together):
             banks = WeightBanks(cfg, together)
             m.submodules[f"banks_{number}"] = banks
-            for write, port in zip(self.write_weights[number:], banks.write, strict=False):
-                connect(m, flipped(write), port)
+            for index, port in enumerate(banks.write, number):
+                self._later(m, index, port)
             m.d.comb += banks.start.eq(self.start)
             words += banks.o
         return words
+
+    def _later(self, m: Module, index: int, port: WritePort) -> None:
+        """Write what the loader writes a clock later, from registers of the engine's own.
+
+        From the loader alone they would reach over the whole chip. Registers of other initial
+        values are not merged.
+        """
+        write, engine = self.write_weights[index], index // self.cfg.banks
+        for name in ("addr", "data"):
+            wanted = getattr(write, name)
+            own = Signal.like(wanted, init=engine % 2 ** len(wanted), name=f"{name}_{index}")
+            m.d.sync += own.eq(wanted)
+            m.d.comb += getattr(port, name).eq(own)
+        m.d.sync += port.en.eq(write.en)
 
     def _feed(self, m: Module, engine: int, words: list[stream.Interface]) -> EngineFeed:
         """Return the decoders of an engine, with its weight words and the layers connected."""

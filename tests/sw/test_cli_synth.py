@@ -96,7 +96,11 @@ def test_settings_and_the_budget(folder, tmp_path):
         (["--target", "ecp6"], 1, "there is no target 'ecp6'; choose one of ecp5-25k"),
         (["--config", "huge"], 1, "there is no configuration 'huge'"),
         (["--config", "huge.json"], 1, "huge.json: there is no such file"),
-        (["--top", "lane"], 1, "--top must be one of core, engine, decoders, not 'lane'"),
+        (
+            ["--top", "lane"],
+            1,
+            "--top must be one of core, bytes, engine, decoders, mac, not 'lane'",
+        ),
         (["--set", "lanes=65"], 1, "config base with lanes=65: lanes must be a multiple"),
         (["--seeds", "1,1"], 2, "must be different numbers and commas"),
         (["--seeds", "one"], 2, "must be different numbers and commas"),

@@ -14,7 +14,7 @@ from fantastic4.layout import Format, Section
 from fantastic4.network import InputQuant, Network
 from fantastic4.pack import basis_entries, pack, read_image, unpack
 from fantastic4.randomnet import random_layer, random_network
-from fantastic4.timing import TREE_TO_RETIRE, timing
+from fantastic4.timing import STEP_TO_TAKE, TREE_TO_RETIRE, timing
 
 TWO = replace(TINY, name="two", cores=2)
 QUANT = InputQuant(np.ones(1), np.zeros(1))
@@ -145,7 +145,7 @@ def test_the_paper_takes_a_layer_at_full_rate(rng):
     assert found.stalls == 0
     assert 2 * 512 * 256 / found.beats == 16384
     # two clocks to the first beat; tree and the way to retirement; the last group's other rows
-    assert found.cycles == 2 + 16 + 7 + TREE_TO_RETIRE + 3
+    assert found.cycles == 1 + STEP_TO_TAKE - 1 + 16 + 7 + TREE_TO_RETIRE + 3
 
 
 def test_slow_inputs_give_results_time_to_leave(rng):

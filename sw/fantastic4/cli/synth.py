@@ -30,8 +30,8 @@ def command(
     top: Annotated[
         str,
         typer.Option(
-            help="core, bytes (a core with byte ports), engine, decoders of an engine, or mac: a plain "
-            "array to compare.",
+            help="core, bytes (a core with byte ports), engine, decoders of an engine, or mac: a "
+            "plain array to compare.",
             metavar="NAME",
         ),
     ] = "core",
