@@ -13,10 +13,11 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from fantastic4.config import CoreConfig, find_config
+from fantastic4.errors import FantasticError
 from fantastic4_hw.engine import Engine
 from fantastic4_hw.feed import EngineFeed
 from fantastic4_hw.measure import Cells, synthesise
-from fantastic4_hw.memories import WeightBank
+from fantastic4_hw.memories import WeightBanks
 from fantastic4_hw.ports import StreamCore, ports_of
 from fantastic4_hw.slice import Slice, SlicePorts, slice_ports
 
@@ -90,11 +91,17 @@ def extrapolate(cfg: CoreConfig, target: str) -> dict[str, Part]:
     Raises
     ------
     FantasticError
-        As ``measure.synthesise``.
+        If banks are in lock step, and so share what a part would have; or as
+        ``measure.synthesise``.
     """
+    if cfg.lock_step:
+        raise FantasticError(
+            f"config {cfg.name}: banks of {", ".join(cfg.formats)} share an address, so a core "
+            "is not the sum of its parts; synthesise it whole"
+        )
     engines = cfg.group_rows
     few = replace(cfg, lanes=cfg.bank_lanes, input_width=1, cores=1)
-    bank = synthesise(WeightBank(cfg), target)
+    bank = synthesise(WeightBanks(cfg), target)
     banks = 0 if cfg.external_weights else 1
     less = [(-cfg.engines, synthesise(part(few), target)) for part in (Engine, EngineFeed)]
     rest = [(1, synthesise(Slice(few), target)), *less, (-cfg.engines * banks, bank)]

@@ -5,17 +5,20 @@ import json
 import re
 from dataclasses import replace
 
+import pytest
+
 from fantastic4.config import TINY
+from fantastic4.errors import FantasticError
 from fantastic4_hw import extrapolate
 from fantastic4_hw.engine import Engine
 from fantastic4_hw.extrapolate import SharedPart
 from fantastic4_hw.feed import EngineFeed
 from fantastic4_hw.measure import Cells
-from fantastic4_hw.memories import WeightBank
+from fantastic4_hw.memories import WeightBanks
 from fantastic4_hw.slice import SLICE, Slice
 from fantastic4_hw.verilog import TOP, convert, write_verilog
 
-FOUR = replace(TINY, name="four", engines=1, cores=4, formats=("dense",))
+FOUR = replace(TINY, name="four", engines=1, cores=4, formats=("dense", "bitmask"))
 
 
 def module(text, name):
@@ -59,6 +62,11 @@ def test_what_cores_share_has_no_multiplier():
     assert "m_axis_result_tdata" in ports
 
 
+def test_banks_in_lock_step_are_no_parts():
+    with pytest.raises(FantasticError, match="banks of dense share their addresses"):
+        extrapolate.extrapolate(replace(FOUR, formats=("dense",)), "ecp5")
+
+
 def test_the_arithmetic_of_many_cores(monkeypatch):
     """Parts times how often they are there; the rest of a core is a small one less its parts."""
     cfg = replace(FOUR, lanes=16, engines=3, cores=4)
@@ -67,7 +75,7 @@ def test_the_arithmetic_of_many_cores(monkeypatch):
         (EngineFeed, 16): 50,
         (Engine, 4): 30,
         (EngineFeed, 4): 20,
-        (WeightBank, 16): 7,
+        (WeightBanks, 16): 7,
         (Slice, 4): 30 * 3 + 20 * 3 + 7 * 3 + 11,
         (SharedPart, 16): 1000,
     }
