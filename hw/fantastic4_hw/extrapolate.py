@@ -6,16 +6,15 @@
 
 import sys
 from dataclasses import asdict, replace
-from typing import Any
 
-from amaranth.hdl import Const, Module, Signal, Value
+from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from fantastic4.config import CoreConfig, find_config
 from fantastic4_hw.measure import Cells, synthesise
 from fantastic4_hw.ports import StreamCore, ports_of
-from fantastic4_hw.slice import Slice, SlicePorts, slice_ports
+from fantastic4_hw.slice import Slice, SlicePorts, flat_ports, slice_ports
 
 
 class SharedPart(wiring.Component):
@@ -25,7 +24,7 @@ class SharedPart(wiring.Component):
         self.cfg = cfg
         ports = dict(ports_of(cfg))
         for number in range(cfg.cores):
-            for name, member, value in _flat(wiring.Signature(slice_ports(cfg)).create()):
+            for name, member, value in flat_ports(wiring.Signature(slice_ports(cfg)).create()):
                 flow = Out if member.flow == In else In
                 ports[f"slice_{number}_{name}"] = flow(len(value))
         super().__init__(ports)
@@ -60,19 +59,10 @@ class _OpenSlice(SlicePorts):
     def elaborate(self, platform: object) -> Module:
         """Return the gateware."""
         m = Module()
-        for name, member, value in _flat(self):
+        for name, member, value in flat_ports(self):
             outer = self.outside[name]
             m.d.comb += outer.eq(value) if member.flow == In else value.eq(outer)
         return m
-
-
-def _flat(ports: Any) -> list[tuple[str, wiring.Member, Value]]:
-    """Return the ports of a slice one by one, as plain values."""
-    return [
-        ("__".join(map(str, path)), member, Value.cast(value))
-        for path, member, value in ports.signature.flatten(ports)
-        if not isinstance(value, Const)  # ready of a stream that always is
-    ]
 
 
 Part = tuple[int, Cells]
