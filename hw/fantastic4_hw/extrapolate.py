@@ -6,20 +6,15 @@
 
 import sys
 from dataclasses import asdict, replace
-from typing import Any
 
-from amaranth.hdl import Module, Signal, Value
+from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from fantastic4.config import CoreConfig, find_config
-from fantastic4.errors import FantasticError
-from fantastic4_hw.engine import Engine
-from fantastic4_hw.feed import EngineFeed
 from fantastic4_hw.measure import Cells, synthesise
-from fantastic4_hw.memories import WeightBanks
 from fantastic4_hw.ports import StreamCore, ports_of
-from fantastic4_hw.slice import Slice, SlicePorts, slice_ports
+from fantastic4_hw.slice import Slice, SlicePorts, flat_ports, slice_ports
 
 
 class SharedPart(wiring.Component):
@@ -29,7 +24,7 @@ class SharedPart(wiring.Component):
         self.cfg = cfg
         ports = dict(ports_of(cfg))
         for number in range(cfg.cores):
-            for name, member, value in _flat(wiring.Signature(slice_ports(cfg)).create()):
+            for name, member, value in flat_ports(wiring.Signature(slice_ports(cfg)).create()):
                 flow = Out if member.flow == In else In
                 ports[f"slice_{number}_{name}"] = flow(len(value))
         super().__init__(ports)
@@ -64,18 +59,10 @@ class _OpenSlice(SlicePorts):
     def elaborate(self, platform: object) -> Module:
         """Return the gateware."""
         m = Module()
-        for name, member, value in _flat(self):
+        for name, member, value in flat_ports(self):
             outer = self.outside[name]
             m.d.comb += outer.eq(value) if member.flow == In else value.eq(outer)
         return m
-
-
-def _flat(ports: Any) -> list[tuple[str, wiring.Member, Value]]:
-    """Return the ports of a slice one by one, as plain values."""
-    return [
-        ("__".join(map(str, path)), member, Value.cast(value))
-        for path, member, value in ports.signature.flatten(ports)
-    ]
 
 
 Part = tuple[int, Cells]
@@ -85,31 +72,18 @@ Part = tuple[int, Cells]
 def extrapolate(cfg: CoreConfig, target: str) -> dict[str, Part]:
     """Return the parts of all cores and what they share, and the sum as ``total``.
 
-    The rest of a core, multipliers and all, is what a core of a single bank an engine costs less
-    its own engines, decoders and banks: sums are as wide in it.
+    A further engine, with its decoders and banks, costs what a core of two engines costs more than
+    one of one engine: with these a core grows, and with nothing else.
 
     Raises
     ------
     FantasticError
-        If banks are in lock step, and so share what a part would have; or as
-        ``measure.synthesise``.
+        As ``measure.synthesise``.
     """
-    if cfg.lock_step:
-        raise FantasticError(
-            f"config {cfg.name}: banks of {", ".join(cfg.formats)} share an address, so a core "
-            "is not the sum of its parts; synthesise it whole"
-        )
-    engines = cfg.group_rows
-    few = replace(cfg, lanes=cfg.bank_lanes, input_width=1, cores=1)
-    bank = synthesise(WeightBanks(cfg), target)
-    banks = 0 if cfg.external_weights else 1
-    less = [(-cfg.engines, synthesise(part(few), target)) for part in (Engine, EngineFeed)]
-    rest = [(1, synthesise(Slice(few), target)), *less, (-cfg.engines * banks, bank)]
+    one, two = (synthesise(Slice(replace(cfg, engines=n)), target) for n in (1, 2))
     parts = {
-        f"engine of {cfg.lanes} lanes": (engines, synthesise(Engine(cfg), target)),
-        "its decoders": (engines, synthesise(EngineFeed(cfg), target)),
-        "weight bank": (engines * cfg.banks * banks, bank),
-        "rest of a core": (cfg.cores, _sum(rest)),
+        "core of one engine": (cfg.cores, one),
+        "further engine": (cfg.cores * (cfg.engines - 1), _sum([(1, two), (-1, one)])),
         "shared": (1, synthesise(SharedPart(cfg), target)),
     }
     return {**parts, "total": (1, _sum(list(parts.values())))}

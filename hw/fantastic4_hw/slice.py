@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What each core of a configuration has for itself: weights, engines, multipliers."""
 
-from amaranth.hdl import Cat, ClockSignal, Instance, Module, ResetSignal, Signal, Value
+from typing import Any
+
+from amaranth.hdl import Cat, ClockSignal, Const, Instance, Module, ResetSignal, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -249,6 +251,18 @@ class Slice(SlicePorts):
         return feed
 
 
+def flat_ports(ports: Any) -> list[tuple[str, wiring.Member, Value]]:
+    """Return the ports of a component or an interface one by one, named as in Verilog.
+
+    What is constant is no port: ready of a stream that always is.
+    """
+    flat = [
+        ("__".join(map(str, path)), member, Value.cast(value))
+        for path, member, value in ports.signature.flatten(ports)
+    ]
+    return [port for port in flat if not isinstance(port[2], Const)]
+
+
 class NamedSlice(SlicePorts):
     """A slice that is a module ``SLICE`` made elsewhere: the same text serves all of them."""
 
@@ -256,8 +270,7 @@ class NamedSlice(SlicePorts):
         """Return the gateware."""
         m = Module()
         ports: dict[str, Value] = {"i_clk": ClockSignal(), "i_rst": ResetSignal()}
-        for path, member, value in self.signature.flatten(self):
-            direction = "i" if member.flow == In else "o"
-            ports[f"{direction}_{'__'.join(map(str, path))}"] = Value.cast(value)
+        for name, member, value in flat_ports(self):
+            ports[f"{'i' if member.flow == In else 'o'}_{name}"] = value
         m.submodules.slice = Instance(SLICE, **ports)
         return m

@@ -20,7 +20,7 @@ from fantastic4_hw.memories import WeightBanks
 from fantastic4_hw.multiply import Multiply
 from fantastic4_hw.ports import StreamCore, ports_of
 from fantastic4_hw.post import Post
-from fantastic4_hw.slice import SLICE, NamedSlice, Slice
+from fantastic4_hw.slice import SLICE, NamedSlice, Slice, flat_ports
 
 TOP = "fantastic4_core"
 """Name of the top module."""
@@ -35,8 +35,15 @@ def convert(component: wiring.Component, name: str = TOP, family: str = "generic
     With another ``family`` than "generic" it has cells that only that family of FPGAs has.
     """
     platform: Any = Family(family)
+    # Amaranth sees the direction: what is driven is an output.
+    ports: Any = {port: (value, None) for port, _, value in flat_ports(component)}
     text = verilog.convert(
-        component, name=name, platform=platform, emit_src=False, strip_internal_attrs=True
+        component,
+        name=name,
+        platform=platform,
+        ports=ports,
+        emit_src=False,
+        strip_internal_attrs=True,
     )
     return _ELEMENT.sub(lambda match: re.sub(r"\[(\d+)\]", r"_\1", match[0]), text)
 

@@ -206,23 +206,3 @@ def test_takes_nothing_until_all_are_there(rng, geometry):
 def test_latency_adds_up(geometry):
     for lanes, levels in ((1, 1), (4, 2), (5, 3), (16, 4)):
         assert Array.latency_of(geometry(lanes, 2)) == levels + 2
-
-
-def test_waits_for_the_others(geometry):
-    """A chunk is taken when the beats of all arrays are there, and only then."""
-    cfg = geometry(4, 2)
-    dut = Array(cfg)
-
-    async def testbench(ctx):
-        ctx.set(dut.chunks.valid, 1)
-        seen = []
-        for beats, hold in ((0b01, 0), (0b11, 1), (0b11, 0), (0b10, 1)):
-            for engine, beat in enumerate(dut.beats):
-                ctx.set(beat.valid, beats >> engine & 1)
-            ctx.set(dut.hold, hold)
-            signals = (dut.fed, dut.taken, dut.starved, dut.chunks.ready, dut.beats[0].ready)
-            seen.append(tuple(ctx.get(signal) for signal in signals))
-            await ctx.tick()
-        assert seen == [(0, 0, 1, 0, 0), (1, 0, 1, 0, 0), (1, 1, 0, 1, 1), (0, 0, 1, 0, 0)]
-
-    simulate(dut, [testbench])

@@ -5,20 +5,14 @@ import json
 import re
 from dataclasses import replace
 
-import pytest
-
 from fantastic4.config import TINY
-from fantastic4.errors import FantasticError
 from fantastic4_hw import extrapolate
-from fantastic4_hw.engine import Engine
 from fantastic4_hw.extrapolate import SharedPart
-from fantastic4_hw.feed import EngineFeed
 from fantastic4_hw.measure import Cells
-from fantastic4_hw.memories import WeightBanks
 from fantastic4_hw.slice import SLICE, Slice
 from fantastic4_hw.verilog import TOP, convert, write_verilog
 
-FOUR = replace(TINY, name="four", engines=1, cores=4, formats=("dense", "bitmask"))
+FOUR = replace(TINY, name="four", engines=1, cores=4, formats=("dense",))
 
 
 def module(text, name):
@@ -62,41 +56,30 @@ def test_what_cores_share_has_no_multiplier():
     assert "m_axis_result_tdata" in ports
 
 
-def test_banks_in_lock_step_are_no_parts():
-    with pytest.raises(FantasticError, match="banks of dense share their addresses"):
-        extrapolate.extrapolate(replace(FOUR, formats=("dense",)), "ecp5")
-
-
 def test_the_arithmetic_of_many_cores(monkeypatch):
-    """Parts times how often they are there; the rest of a core is a small one less its parts."""
+    """Cores of one engine, the engines more that they have, and what they share."""
     cfg = replace(FOUR, lanes=16, engines=3, cores=4)
-    costs = {
-        (Engine, 16): 100,
-        (EngineFeed, 16): 50,
-        (Engine, 4): 30,
-        (EngineFeed, 4): 20,
-        (WeightBanks, 16): 7,
-        (Slice, 4): 30 * 3 + 20 * 3 + 7 * 3 + 11,
-        (SharedPart, 16): 1000,
-    }
 
     def synthesise(component, target):
         assert target == "ecp5"
         component._MustUse__silence = True  # Amaranth warns of what is made and not elaborated
-        cost = costs[type(component), component.cfg.lanes]
-        return Cells(cost, 2 * cost, 0, 0, 0, 4 if isinstance(component, Slice) else 0)
+        if isinstance(component, SharedPart):
+            assert component.cfg == cfg
+            return Cells(1000, 7, 0, 0, 0, 0)
+        assert isinstance(component, Slice)
+        engines = component.cfg.engines
+        assert component.cfg == replace(cfg, engines=engines)
+        return {1: Cells(30, 5, 0, 0, 0, 4), 2: Cells(50, 6, 0, 0, 0, 4)}[engines]
 
     monkeypatch.setattr(extrapolate, "synthesise", synthesise)
     found = extrapolate.extrapolate(cfg, "ecp5")
     assert {name: count for name, (count, _) in found.items()} == {
-        "engine of 16 lanes": 12,
-        "its decoders": 12,
-        "weight bank": 48,
-        "rest of a core": 4,
+        "core of one engine": 4,
+        "further engine": 8,
         "shared": 1,
         "total": 1,
     }
-    total = 12 * 150 + 48 * 7 + 4 * 11 + 1000
-    assert found["total"][1] == Cells(total, 2 * total, 0, 0, 0, 16)
+    total = 4 * 30 + 8 * 20 + 1000
+    assert found["total"][1] == Cells(total, 4 * 5 + 8 + 7, 0, 0, 0, 16)
     lines = extrapolate.table(cfg, "ecp5").splitlines()
     assert lines[-1].startswith(f"| total / 192 lanes | | {total / 192:.2f} |")
