@@ -15,6 +15,7 @@ from fantastic4.lower import snap
 from fantastic4.methods import METHODS
 from fantastic4.model import BASIS_MODES
 from fantastic4.train import TrainConfig, TrainResult, loop, train
+from fantastic4.train.teacher import Teacher
 
 QUICK = TrainConfig(hidden=(32,), epochs=12, float_epochs=8, batch=32, float_lr=0.01)
 
@@ -218,6 +219,34 @@ def test_targets_are_labels_and_the_float_network(digits, monkeypatch):
     assert len(two.unique()) > 1000
     assert two.max() < 0.82 / 2 + 0.5
     assert two.min() >= 0.01
+
+
+def test_a_live_teacher_answers_for_the_very_inputs(digits, monkeypatch):
+    steps, asked, losses = [], [], []
+    step, answer, loss = loop._Run._step, Teacher.__call__, loop.cross_entropy
+
+    def spy_step(run, x, targets, optimiser):
+        steps.append((x, targets))
+        return step(run, x, targets, optimiser)
+
+    def spy_answer(teacher, x):
+        asked.append((x, answer(teacher, x)))
+        return asked[-1][1]
+
+    def spy_loss(logits, targets):
+        losses.append(targets)
+        return loss(logits, targets)
+
+    monkeypatch.setattr(loop._Run, "_step", spy_step)
+    monkeypatch.setattr(Teacher, "__call__", spy_answer)
+    monkeypatch.setattr(loop, "cross_entropy", spy_loss)
+    quick = TrainConfig(hidden=(), epochs=1, float_epochs=1, batch=1000, smoothing=0.2, noise=0.2)
+    train(digits, replace(quick, distill=0.25, live_teacher=True))
+    (x, targets), (taught, answers) = steps[1], asked[0]
+    assert len(asked) == 1
+    assert taught is x
+    assert sorted(set(targets.flatten().tolist())) == pytest.approx([0.02, 0.82])
+    torch.testing.assert_close(losses[1], 0.75 * targets + 0.25 * answers)
 
 
 def test_every_regulariser_changes_the_run(digits):

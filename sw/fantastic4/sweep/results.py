@@ -134,8 +134,8 @@ def goal_row(task: Task, network: Mapping[str, Any] | None, goal: Goal) -> dict[
 def equal_size_row(task: Task, network: Mapping[str, Any], goal: Goal) -> dict[str, Any]:
     """Return the EC4T network of a goal, and beside it int4 of as many stored bits in all.
 
-    That is the one that validates best among those of the nearest size that is not smaller, and up
-    to `MARGIN` above EC4T's.
+    That is the one that validates best among those that are not smaller, and by at most `MARGIN`
+    larger: in doubt int4 has the benefit.
     """
     row: dict[str, Any] = {"network": task.dataset} | dict.fromkeys(
         ("EC4T %", "EC4T kbit", "int4 %", "int4 kbit", "int4 layers", "gain, points"), NONE
@@ -145,11 +145,14 @@ def equal_size_row(task: Task, network: Mapping[str, Any], goal: Goal) -> dict[s
         return row
     reached, size = 100 * ours["golden"]["mean"], kilobits(ours)
     row |= {"EC4T %": reached, "EC4T kbit": size}
-    rivals = [r for r in network["rows"] if r["series"] == "int4" and kilobits(r) >= size]
+    rivals = [
+        other
+        for other in network["rows"]
+        if other["series"] == "int4" and size <= kilobits(other) <= (1 + MARGIN) * size
+    ]
     if not rivals:
         return row
-    most = max((1 + MARGIN) * size, min(map(kilobits, rivals)))
-    rival = best_of([r for r in rivals if kilobits(r) <= most])
+    rival = best_of(rivals)
     theirs = 100 * rival["golden"]["mean"]
     return row | {
         "int4 %": theirs,
