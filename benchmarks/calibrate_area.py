@@ -3,6 +3,7 @@
 
     python benchmarks/calibrate_area.py                        # all, some minutes of yosys
     python benchmarks/calibrate_area.py --clock records/*.json # clocks of routed records, too
+    python benchmarks/calibrate_area.py --large                # checked with larger cores, too
     python benchmarks/calibrate_area.py --no-check             # without the cores that check it
 
 Small cores and the decoders of a bank are synthesised for ECP5, without place and route; the
@@ -80,10 +81,17 @@ CORES = (
 
 CHECKS = (
     CONFIGS["small"],
-    _core("64x2", lanes=64, engines=2, weight_depth=2048, hidden_chunks=8, input_chunks=16),
-    _core("32x4 bitmask", lanes=32, engines=4, formats=("dense", "bitmask"), name_width=1),
+    _core("32x2", lanes=32, engines=2, weight_depth=2048, hidden_chunks=8, input_chunks=16),
+    _core("16x3 names", lanes=16, engines=3, formats=("dense", "bitmask"), name_width=2),
 )
 """Cores that they are not fitted to."""
+
+LARGE = (
+    _core("64x2", lanes=64, engines=2, weight_depth=2048, hidden_chunks=8, input_chunks=16),
+    _core("32x4 bitmask", lanes=32, engines=4, formats=("dense", "bitmask"), name_width=1),
+    _core("64x4", lanes=64, engines=4, formats=("dense", "bitmask"), hidden_chunks=8),
+)
+"""Larger ones, which take a minute or more each."""
 
 DECODERS = {
     "dense": (("dense",), 4),
@@ -114,6 +122,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", type=Path, default=CALIBRATION)
     parser.add_argument("--cache", type=Path, help="folder of earlier syntheses")
+    parser.add_argument("--large", action="store_true", help="check with larger cores, too")
     parser.add_argument("--no-check", action="store_true", help="fit only; keep no checks")
     parser.add_argument("--clock", type=Path, nargs="*", help="routed records to take clocks of")
     args = parser.parse_args()
@@ -122,7 +131,8 @@ def main() -> None:
     decoders = _decoders(args.cache)
     cores = [_measure(cfg, args.cache) for cfg in CORES]
     found = fit(cores, decoders)
-    checks = [] if args.no_check else [_measure(cfg, args.cache) for cfg in CHECKS]
+    others = () if args.no_check else CHECKS + (LARGE if args.large else ())
+    checks = [_measure(cfg, args.cache) for cfg in others]
     record = {
         "schema": SCHEMA,
         "technologies": {
