@@ -119,7 +119,7 @@ TOGETHER = ("ternary", "csr", "dense+bitmask/4")
 
 def main() -> None:
     """Run the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--output", type=Path, default=CALIBRATION)
     parser.add_argument("--cache", type=Path, help="folder of earlier syntheses")
     parser.add_argument("--large", action="store_true", help="check with larger cores, too")

@@ -47,7 +47,7 @@ FF_FEATURES: Mapping[str, tuple[str, ...]] = {
     "loader": ("one",),
     "retire": ("one",),
     "multiply": ("several", "one"),
-    "rest": ("address_bits", "palette", "one"),
+    "rest": ("written_bits", "address_bits", "palette", "one"),
 }
 """Features that the flip-flops of a part grow with."""
 
@@ -119,6 +119,7 @@ def features_of(cfg: CoreConfig, decoder: float) -> dict[str, float]:
         "readers": readers,
         "reader_bits": readers * address,
         "copied_bits": cfg.engines * address if cfg.dense_only else 0,
+        "written_bits": cfg.engines * (address + cfg.word_width) + banks if weights else 0,
         "row_choice": _choice(weights.width, weights.blocks(), banks) if weights else 0,
         "wide_words": banks * weights.width if weights and weights.shape().row == 36 else 0,
         "act_lut_rams": sum(m.lut_rams() for m in acts),
