@@ -82,6 +82,7 @@ CORES = (
 CHECKS = (
     CONFIGS["small"],
     _core("32x2", lanes=32, engines=2, weight_depth=2048, hidden_chunks=8, input_chunks=16),
+    _core("8x12", engines=12),
     _core("16x3 names", lanes=16, engines=3, formats=("dense", "bitmask"), name_width=2),
 )
 """Cores that they are not fitted to."""
