@@ -22,7 +22,7 @@ from typing import Any
 
 from fantastic4.area.fit import Measured, fit
 from fantastic4.area.model import CALIBRATION, SCHEMA, predict
-from fantastic4.config import BASIS_COUNT, CONFIGS, CoreConfig
+from fantastic4.config import ALL_FORMATS, BASIS_COUNT, CONFIGS, CoreConfig
 from fantastic4.configfile import dump_config, parse_config
 from fantastic4_hw.flow.cache import Cache, default_folder, key_of
 from fantastic4_hw.flow.netlist import by_component, carries_fed, cells_in
@@ -34,6 +34,9 @@ from fantastic4_hw.flow.yosys import MODULE, run_synthesis, synthesis_script
 from fantastic4_hw.verilog import convert
 
 TECHNOLOGY = "ecp5"
+
+DOCS = Path(__file__).parents[1] / "docs" / "planning.md"
+"""Where the table of measured cores stands."""
 
 REVISION = "1"
 """Part of the key of what is kept: changed when netlists are read differently."""
@@ -122,6 +125,7 @@ def main() -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--output", type=Path, default=CALIBRATION)
+    parser.add_argument("--docs", type=Path, default=DOCS, help="document whose table is renewed")
     parser.add_argument("--cache", type=Path, help="folder of earlier syntheses")
     parser.add_argument("--large", action="store_true", help="check with larger cores, too")
     parser.add_argument("--no-check", action="store_true", help="fit only; keep no checks")
@@ -147,6 +151,8 @@ def main() -> None:
         "clocks": old.get("clocks", []) if args.clock is None else _clocks(args.clock),
     }
     args.output.write_text(json.dumps(record, indent=1) + "\n")
+    if args.docs.exists() and checks:
+        _renew(args.docs, record["technologies"][TECHNOLOGY])
     ecp5 = record["technologies"][TECHNOLOGY]
     for row in ecp5["fitted"] + ecp5["checked"]:
         print(f"{row['config']['name']:16} LUTs {row['luts']:6} {100 * row['error']:+6.1f} %")
@@ -155,6 +161,31 @@ def main() -> None:
         sys.exit(
             f"error: LUTs are predicted {100 * wrong:.1f} % wrong, more than {100 * ALIKE:.0f} %"
         )
+
+
+def _renew(path: Path, found: dict[str, Any]) -> None:
+    """Write the table of measured cores between the marks in a document."""
+    lines = [
+        "| | lanes × engines | formats | LUTs | error | flip-flops | error | block RAMs |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for kind in ("fitted", "checked"):
+        for row in found[kind]:
+            cfg = row["config"]
+            formats = ["all"] if len(cfg["formats"]) == len(ALL_FORMATS) else cfg["formats"]
+            notes = [*formats, f"{cfg['masks']} masks", f"names of {cfg['name_width']}"]
+            flops = row["predicted_ffs"] / row["ffs"] - 1
+            lines.append(
+                f"| {kind} | {cfg['lanes']} × {cfg['engines']} | {', '.join(notes)} | "
+                f"{row['luts']:,} | {100 * row['error']:+.1f} % | {row['ffs']:,} | "
+                f"{100 * flops:+.1f} % | {row['block_rams']} |"
+            )
+    lines += ["", f"ECP5, yosys {found['tools']['yosys']}"]
+    before, mark, rest = path.read_text().partition("<!-- area -->\n")
+    _, end, after = rest.partition("<!-- /area -->\n")
+    if not (mark and end):
+        sys.exit(f"error: {path} has no marks for the table")
+    path.write_text(before + mark + "\n".join(lines) + "\n" + end + after)
 
 
 def _synthesised(cfg: CoreConfig, top: str, folder: Path | None) -> dict[str, Any]:
