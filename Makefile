@@ -11,7 +11,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -qq install
 PYTEST := $(BIN)/python -m pytest
 
 .DELETE_ON_ERROR:
-.PHONY: help setup dev tools lint type test cocotb synth run verilog paper formats results bench clean
+.PHONY: help setup dev tools lint type test cocotb synth run verilog paper formats results bench area clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 18
@@ -52,6 +52,9 @@ results: dev ## Train the networks of docs/results.md and renew its tables (hour
 
 bench: dev ## Measure the cores on networks into docs, routed (hours the first time)
 	$(BIN)/fantastic4 bench -o docs
+
+area: dev ## Calibrate by synthesis what plan estimates (minutes)
+	$(BIN)/python benchmarks/calibrate_area.py
 
 clean: ## Remove what was built, but not .venv
 	rm -rf build .pytest_cache .ruff_cache .hypothesis

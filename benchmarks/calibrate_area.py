@@ -3,6 +3,7 @@
 
     python benchmarks/calibrate_area.py                        # all, some minutes of yosys
     python benchmarks/calibrate_area.py --clock records/*.json # clocks of routed records, too
+    python benchmarks/calibrate_area.py --large                # checked with larger cores, too
     python benchmarks/calibrate_area.py --no-check             # without the cores that check it
 
 Small cores and the decoders of a bank are synthesised for ECP5, without place and route; the
@@ -21,7 +22,7 @@ from typing import Any
 
 from fantastic4.area.fit import Measured, fit
 from fantastic4.area.model import CALIBRATION, SCHEMA, predict
-from fantastic4.config import BASIS_COUNT, CONFIGS, CoreConfig
+from fantastic4.config import ALL_FORMATS, BASIS_COUNT, CONFIGS, CoreConfig
 from fantastic4.configfile import dump_config, parse_config
 from fantastic4_hw.flow.cache import Cache, default_folder, key_of
 from fantastic4_hw.flow.netlist import by_component, carries_fed, cells_in
@@ -33,6 +34,9 @@ from fantastic4_hw.flow.yosys import MODULE, run_synthesis, synthesis_script
 from fantastic4_hw.verilog import convert
 
 TECHNOLOGY = "ecp5"
+
+DOCS = Path(__file__).parents[1] / "docs" / "planning.md"
+"""Where the table of measured cores stands."""
 
 REVISION = "1"
 """Part of the key of what is kept: changed when netlists are read differently."""
@@ -80,10 +84,18 @@ CORES = (
 
 CHECKS = (
     CONFIGS["small"],
-    _core("64x2", lanes=64, engines=2, weight_depth=2048, hidden_chunks=8, input_chunks=16),
-    _core("32x4 bitmask", lanes=32, engines=4, formats=("dense", "bitmask"), name_width=1),
+    _core("32x2", lanes=32, engines=2, weight_depth=2048, hidden_chunks=8, input_chunks=16),
+    _core("8x12", engines=12),
+    _core("16x3 names", lanes=16, engines=3, formats=("dense", "bitmask"), name_width=2),
 )
 """Cores that they are not fitted to."""
+
+LARGE = (
+    _core("64x2", lanes=64, engines=2, weight_depth=2048, hidden_chunks=8, input_chunks=16),
+    _core("32x4 bitmask", lanes=32, engines=4, formats=("dense", "bitmask"), name_width=1),
+    _core("64x4", lanes=64, engines=4, formats=("dense", "bitmask"), hidden_chunks=8),
+)
+"""Larger ones, which take a minute or more each."""
 
 DECODERS = {
     "dense": (("dense",), 4),
@@ -111,9 +123,11 @@ TOGETHER = ("ternary", "csr", "dense+bitmask/4")
 
 def main() -> None:
     """Run the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--output", type=Path, default=CALIBRATION)
+    parser.add_argument("--docs", type=Path, default=DOCS, help="document whose table is renewed")
     parser.add_argument("--cache", type=Path, help="folder of earlier syntheses")
+    parser.add_argument("--large", action="store_true", help="check with larger cores, too")
     parser.add_argument("--no-check", action="store_true", help="fit only; keep no checks")
     parser.add_argument("--clock", type=Path, nargs="*", help="routed records to take clocks of")
     args = parser.parse_args()
@@ -122,7 +136,8 @@ def main() -> None:
     decoders = _decoders(args.cache)
     cores = [_measure(cfg, args.cache) for cfg in CORES]
     found = fit(cores, decoders)
-    checks = [] if args.no_check else [_measure(cfg, args.cache) for cfg in CHECKS]
+    others = () if args.no_check else CHECKS + (LARGE if args.large else ())
+    checks = [_measure(cfg, args.cache) for cfg in others]
     record = {
         "schema": SCHEMA,
         "technologies": {
@@ -136,6 +151,8 @@ def main() -> None:
         "clocks": old.get("clocks", []) if args.clock is None else _clocks(args.clock),
     }
     args.output.write_text(json.dumps(record, indent=1) + "\n")
+    if args.docs.exists() and checks:
+        _renew(args.docs, record["technologies"][TECHNOLOGY])
     ecp5 = record["technologies"][TECHNOLOGY]
     for row in ecp5["fitted"] + ecp5["checked"]:
         print(f"{row['config']['name']:16} LUTs {row['luts']:6} {100 * row['error']:+6.1f} %")
@@ -144,6 +161,31 @@ def main() -> None:
         sys.exit(
             f"error: LUTs are predicted {100 * wrong:.1f} % wrong, more than {100 * ALIKE:.0f} %"
         )
+
+
+def _renew(path: Path, found: dict[str, Any]) -> None:
+    """Write the table of measured cores between the marks in a document."""
+    lines = [
+        "| | lanes × engines | formats | LUTs | error | flip-flops | error | block RAMs |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for kind in ("fitted", "checked"):
+        for row in found[kind]:
+            cfg = row["config"]
+            formats = ["all"] if len(cfg["formats"]) == len(ALL_FORMATS) else cfg["formats"]
+            notes = [*formats, f"{cfg['masks']} masks", f"names of {cfg['name_width']}"]
+            flops = row["predicted_ffs"] / row["ffs"] - 1
+            lines.append(
+                f"| {kind} | {cfg['lanes']} × {cfg['engines']} | {', '.join(notes)} | "
+                f"{row['luts']:,} | {100 * row['error']:+.1f} % | {row['ffs']:,} | "
+                f"{100 * flops:+.1f} % | {row['block_rams']} |"
+            )
+    lines += ["", f"ECP5, yosys {found['tools']['yosys']}"]
+    before, mark, rest = path.read_text().partition("<!-- area -->\n")
+    _, end, after = rest.partition("<!-- /area -->\n")
+    if not (mark and end):
+        sys.exit(f"error: {path} has no marks for the table")
+    path.write_text(before + mark + "\n".join(lines) + "\n" + end + after)
 
 
 def _synthesised(cfg: CoreConfig, top: str, folder: Path | None) -> dict[str, Any]:

@@ -34,6 +34,15 @@ def test_block_rams_of_named_cores():
     assert block_rams(replace(BASE, external_weights=True)) == 32 + 8 + 4
 
 
+def test_a_long_queue_of_results_is_in_block_ram():
+    """128 places of 45 bits: two DP16KD, as synthesis has it; 64 are in LUTs."""
+    few, many = (replace(SMALL, engines=n, external_weights=True) for n in (9, 16))
+    assert block_rams(few) == block_rams(replace(SMALL, external_weights=True))
+    assert block_rams(many) == block_rams(few) + 2
+    assert features_of(few, 0)["queue_lut_rams"] == 48
+    assert features_of(many, 0)["queue_lut_rams"] == 0
+
+
 @pytest.mark.parametrize(
     ("depth", "width", "granularity", "cells"),
     [(32, 64, 8, 0), (33, 64, 8, 2), (512, 32, 32, 1), (513, 32, 32, 2), (8193, 32, 32, 17)],

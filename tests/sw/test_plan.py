@@ -138,9 +138,21 @@ def test_limits_add_up_and_name_the_input_stream():
     assert wider.proposal.latency_us < found.proposal.latency_us
 
 
-def test_limits_name_what_the_next_faster_core_lacks():
-    found = plan(load("400-300-300-10", 0.3, 15), Goal(CHIP))
-    assert any("of 56 for the next faster core" in reason for reason in found.limits.reasons)
+def test_limits_name_what_a_faster_core_lacks():
+    found = plan(load("490-450-310-12", 0.3, 15), Goal(CHIP))
+    reason = found.limits.reasons[0]
+    assert reason.startswith("block RAMs ")
+    assert " of 56 for " in reason
+
+
+def test_what_does_not_fit_after_all_is_named():
+    """Estimated weight words would do, exact ones do not."""
+    network = load("490-450-330-12", 0.3, 15)
+    room = CHIP.room(0.85)
+    known = all_candidates(network, "ecp5", 4, None)
+    assert any(not over_use(x.area, room) for x in known)
+    with pytest.raises(FantasticError, match=r"block RAMs 5[789] of 56; ecp5-45k is large enough"):
+        plan(network, Goal(CHIP))
 
 
 def test_input_width_divides_lanes(network):

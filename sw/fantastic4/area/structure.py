@@ -3,7 +3,13 @@
 
 from collections.abc import Mapping
 
-from fantastic4.area.memories import LUT_RAM_ROWS, LUT_RAM_WIDTH, activation_rows, memories_of
+from fantastic4.area.memories import (
+    LUT_RAM_ROWS,
+    LUT_RAM_WIDTH,
+    RESULT_BITS,
+    activation_rows,
+    memories_of,
+)
 from fantastic4.config import CoreConfig
 from fantastic4.timing import result_depth
 
@@ -19,9 +25,6 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
 }
 """Parts of a core that are estimated each by itself, and how names of components begin; *rest* is
 all others."""
-
-RESULT_BITS = 45
-"""A place of the queue of results, which stands in LUT RAM: value, index of the greatest, last."""
 
 CARRIES = "carries"
 """A further part: LUT sites of carry cells that place and route adds, of no component."""
@@ -47,7 +50,7 @@ FF_FEATURES: Mapping[str, tuple[str, ...]] = {
     "loader": ("one",),
     "retire": ("one",),
     "multiply": ("several", "one"),
-    "rest": ("address_bits", "palette", "one"),
+    "rest": ("written_bits", "address_bits", "palette", "one"),
 }
 """Features that the flip-flops of a part grow with."""
 
@@ -93,7 +96,9 @@ def features_of(cfg: CoreConfig, decoder: float) -> dict[str, float]:
     memories = {memory.name: memory for memory in memories_of(cfg)}
     weights = memories.get("weights")
     acts = [memories[name] for name in activation_rows(cfg)]
-    partial = 0
+    queue = partial = 0
+    if "results" not in memories:
+        queue = -(-result_depth(cfg) // LUT_RAM_ROWS) * -(-RESULT_BITS // LUT_RAM_WIDTH)
     if cfg.engines > 1:
         partial = -(-cfg.acc_width // LUT_RAM_WIDTH) * -(-cfg.engines // LUT_RAM_ROWS)
     # Two bits of a sum take a carry cell, two LUTs; a first level's has a half cell for its carry.
@@ -119,6 +124,7 @@ def features_of(cfg: CoreConfig, decoder: float) -> dict[str, float]:
         "readers": readers,
         "reader_bits": readers * address,
         "copied_bits": cfg.engines * address if cfg.dense_only else 0,
+        "written_bits": cfg.engines * (address + cfg.word_width) + banks if weights else 0,
         "row_choice": _choice(weights.width, weights.blocks(), banks) if weights else 0,
         "wide_words": banks * weights.width if weights and weights.shape().row == 36 else 0,
         "act_lut_rams": sum(m.lut_rams() for m in acts),
@@ -126,7 +132,7 @@ def features_of(cfg: CoreConfig, decoder: float) -> dict[str, float]:
             m.width if not m.blocks() else _choice(m.width, m.blocks(), 1) for m in acts
         ),
         "wide_acts": sum(m.width for m in acts if not m.blocks() or m.shape().row == 36),
-        "queue_lut_rams": -(-result_depth(cfg) // LUT_RAM_ROWS) * -(-RESULT_BITS // LUT_RAM_WIDTH),
+        "queue_lut_rams": queue,
         "partial_lut_rams": partial,
         "word_checksum": int(not cfg.byte_checksum),
         "address_bits": sum(

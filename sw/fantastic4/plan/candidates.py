@@ -31,7 +31,11 @@ FORMATS = (
     ("dense", "ternary5"),
     ("dense", "bitmask"),
     ("dense", "bitmask2"),
+    ("bitmask", "bitmask2"),
+    ("dense", "bitmask", "bitmask2"),
     ("dense", "bitmask", "csr"),
+    ("bitmask", "bitmask2", "csr"),
+    ("dense", "bitmask", "bitmask2", "csr"),
 )
 """Formats of a core."""
 

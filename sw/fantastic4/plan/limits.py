@@ -47,8 +47,8 @@ def limits_of(best: Proposal, missed: Sequence[Candidate], room: Mapping[str, in
         nearest = min(missed, key=lambda x: _excess(x, room))
         missing = described(over_use(nearest.area, room))
         reasons.append(
-            f"{missing} for the next faster core, {nearest.cfg.name} "
-            f"({nearest.latency_us:.1f} µs); the fastest would take {fastest.latency_us:.1f} µs"
+            f"{missing} for {nearest.cfg.name} ({nearest.latency_us:.1f} µs), of the faster cores "
+            f"the one that lacks least; the fastest would take {fastest.latency_us:.1f} µs"
         )
     if shares["input"] >= MUCH:
         reasons.append(

@@ -2,7 +2,7 @@
 """Chooses a core: of those that fit, the fastest, or the smallest that is fast enough."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from fantastic4.config import MAX_TILE
@@ -18,6 +18,9 @@ INPUT_WIDTHS = tuple(1 << bits for bits in range(MAX_TILE.bit_length()))
 
 ALIKE = 1.01
 """Ratio of latencies up to which the smaller of two cores is taken."""
+
+MOST_EXCUSES = 12
+"""Cores that are worked out to say what is missing."""
 
 ENOUGH_SECONDS = 3.0
 """Processor time after which the best core found is proposed."""
@@ -159,14 +162,18 @@ def _too_small(network: Network, goal: Goal, known: Sequence[Candidate]) -> str:
                 f"{goal.latency_us:g} µs is asked for{_elsewhere(network, goal, known)}"
             )
 
-    def excess(candidate: Candidate) -> float:
-        return max(
-            (need / have for need, have in over_use(candidate.area, room).values()), default=1
-        )
+    over = min((over_use(x.area, room) for x in known), key=_excess)
+    if not over:  # by the estimate; so the weight words are more than that
+        likely = sorted(fitting, key=lambda x: x.area.block_rams)[:MOST_EXCUSES]
+        exact = [work_out(network, x.cfg, goal.chip.technology, goal.mhz).area for x in likely]
+        over = min((over_use(area, room) for area in exact), key=_excess)
+    return f"the network does not fit {goal.chip.name}: {described(over)}" + _elsewhere(
+        network, goal, known
+    )
 
-    nearest = min(known, key=excess)
-    missing = described(over_use(nearest.area, room)) or "weight memory"
-    return f"the network does not fit {goal.chip.name}: {missing}{_elsewhere(network, goal, known)}"
+
+def _excess(over: Mapping[str, tuple[int, int]]) -> float:
+    return max((need / have for need, have in over.values()), default=1.0)
 
 
 def _elsewhere(network: Network, goal: Goal, known: Sequence[Candidate]) -> str:
