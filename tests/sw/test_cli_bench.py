@@ -204,13 +204,14 @@ def test_records_are_kept_by_everything_that_makes_them(tmp_path, monkeypatch):
 
     assert runs() == [False]
     assert runs() == []
-    for other in (
+    changes: list[dict[str, Any]] = [
         {"cfg": replace(NANO, lanes=8)},
         {"top": "mac"},
         {"target": "ecp5-25k"},
         {"family": "generic"},
         {"seeds": (1, 2)},
-    ):
+    ]
+    for other in changes:
         assert runs(**other) == [False]
         assert runs(**other) == []
     assert runs(route=True) == [False, True]
