@@ -82,7 +82,8 @@ def test_cores_go_on_the_chip_they_are_named_after():
     assert targets.keys() == CONFIGS.keys()
     assert (targets["kws-up5k"], targets["base"]) == ("ice40-up5k", "ecp5-85k")
     assert benchcores.target_of(replace(KWS_UP5K, name="gsc-25k")) == "ecp5-25k"
-    assert benchcores.target_of(replace(KWS_UP5K, name="mine-25")) == "ecp5-85k"
+    for name in ("mine-25", "mine25k", "up5k-mine"):
+        assert benchcores.target_of(replace(KWS_UP5K, name=name)) == "ecp5-85k"
     chosen = [(TINY, "ecp5-85k"), (BASE, "xc7")]
     assert benchcores.find_cores("tiny,base@xc7,tiny") == chosen
     for text in ("tina", "tiny@ecp6"):
@@ -179,6 +180,26 @@ def test_with_the_real_tools(nano, tmp_path, monkeypatch):
         call("bench", "--only", f"{nano}@xc7", *options)
 
 
+def test_sources_are_those_of_the_gateware(tmp_path, monkeypatch):
+    for package in ("fantastic4", "fantastic4_hw"):
+        (tmp_path / package).mkdir()
+        path = tmp_path / package / "__init__.py"
+        monkeypatch.setattr(getattr(memo, package), "__file__", str(path))
+
+    digest = memo.sources.__wrapped__
+    found = {digest()}
+    for name in ("fantastic4/config.py", "fantastic4/formats/a.py", "fantastic4_hw/flow/b.py"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        for text in ("x = 1", "x = 2"):
+            (tmp_path / name).write_text(text)
+            assert digest() not in found
+            found.add(digest())
+    last = digest()
+    (tmp_path / "fantastic4" / "train").mkdir()
+    (tmp_path / "fantastic4" / "train" / "loop.py").write_text("x = 1")
+    assert digest() == last
+
+
 def test_records_are_kept_by_everything_that_makes_them(tmp_path, monkeypatch):
     """Of these, each changed by itself; and a part that does not fit is never routed."""
     ran = []
@@ -204,13 +225,14 @@ def test_records_are_kept_by_everything_that_makes_them(tmp_path, monkeypatch):
 
     assert runs() == [False]
     assert runs() == []
-    for other in (
+    changes: list[dict[str, Any]] = [
         {"cfg": replace(NANO, lanes=8)},
         {"top": "mac"},
         {"target": "ecp5-25k"},
         {"family": "generic"},
         {"seeds": (1, 2)},
-    ):
+    ]
+    for other in changes:
         assert runs(**other) == [False]
         assert runs(**other) == []
     assert runs(route=True) == [False, True]

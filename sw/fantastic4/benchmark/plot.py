@@ -62,14 +62,11 @@ def _lanes(panel: Any, report: Mapping[str, Any]) -> None:
         "engine": [entry["engine"]["luts_per_lane"] for entry in entries],
         "MAC array": [entry["mac"]["luts_per_lane"] for entry in entries],
         "MAC array in plain logic": [entry["mac_plain"]["luts_per_lane"] for entry in entries],
-        "whole core": [
-            entry["core"]["luts_per_lane"] if entry["core"] else 0.0 for entry in entries
-        ],
     }
     for number, (name, heights) in enumerate(bars.items()):
-        places = [at + 0.2 * (number - 1.5) for at in range(len(entries))]
-        panel.bar(places, heights, 0.2, label=name)
-    panel.set(title="LUTs a lane", yscale="log" if entries else "linear")
+        places = [at + 0.25 * (number - 1) for at in range(len(entries))]
+        panel.bar(places, heights, 0.25, label=name)
+    panel.set(title="LUTs a lane, without memories and decoders")
     labels = [f"{title(entry)}\n{entry['engine_lanes']} lanes" for entry in entries]
     panel.set_xticks(range(len(entries)), labels, rotation=30, fontsize="small")
     panel.grid(axis="y", alpha=0.3)

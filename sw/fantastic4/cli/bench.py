@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """``fantastic4 bench``: cores times networks, a MAC array and what others published beside it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -122,7 +122,7 @@ def command(
         raise typer.Exit(1)
 
 
-def write(folder: Path, found: dict[str, Any], shown: dict[str, Sequence[Any]]) -> None:
+def write(folder: Path, found: Mapping[str, Any], shown: Mapping[str, Sequence[Any]]) -> None:
     """Write JSON and plot of a report, and its tables into the document, if that is there."""
     from fantastic4.benchmark.plot import plot
     from fantastic4.benchmark.tables import TITLES
