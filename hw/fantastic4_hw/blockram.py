@@ -37,16 +37,16 @@ class BlockRam(wiring.Component):
         behind that.
     loaded : bool
         No row is read in a clock in which any is written, so that one port is enough for both.
+    stalls : bool
+        Each stage has a clock enable; without, a row is read in every clock.
 
     Members
     -------
     write_addr, write_data, write_en : ``In``
         ``write_en`` has a bit for each ``granularity`` bits.
     read_addr : ``In``
-    fetch : ``In(1)``
-        Clock enable of the first stage.
-    move : ``In(1)``
-        Clock enable of the second one; only with two.
+    fetch : ``In(1)``, move : ``In(1)``
+        Clock enables of the first stage and of the second one, with ``stalls``.
     read_data : ``Out(width)``
     """
 
@@ -54,8 +54,8 @@ class BlockRam(wiring.Component):
     write_data: Signal
     write_en: Signal
     read_addr: Signal
-    fetch: Signal
-    move: Signal
+    fetch: Value
+    move: Value
     read_data: Signal
 
     def __init__(
@@ -66,6 +66,7 @@ class BlockRam(wiring.Component):
         granularity: int | None = None,
         stages: int = 2,
         loaded: bool = False,
+        stalls: bool = False,
     ):
         self.depth, self.width, self.stages, self.loaded = depth, width, stages, loaded
         self.granularity = granularity or width
@@ -78,11 +79,12 @@ class BlockRam(wiring.Component):
                 "write_data": In(width),
                 "write_en": In(width // self.granularity),
                 "read_addr": In(addr),
-                "fetch": In(1, init=1),
-                **({"move": In(1, init=1)} if stages == 2 else {}),
+                **(dict.fromkeys(("fetch", "move")[:stages], In(1)) if stalls else {}),
                 "read_data": Out(width),
             }
         )
+        if not stalls:
+            self.fetch = self.move = Const(1, 1)
 
     def elaborate(self, platform: object) -> Module:
         """Return the gateware."""

@@ -151,7 +151,7 @@ class WeightBanks(wiring.Component):
             reader.ready.eq(self.o[0].ready),
         ]
         for index, (write, o) in enumerate(zip(self.write, self.o, strict=True)):
-            storage = BlockRam(self.cfg.weight_depth, self.cfg.word_width, loaded=True)
+            storage = BlockRam(self.cfg.weight_depth, self.cfg.word_width, loaded=True, stalls=True)
             m.submodules[f"storage_{index}"] = storage
             m.d.comb += [
                 storage.write_addr.eq(write.addr),

@@ -203,14 +203,14 @@ class Slice(SlicePorts):
         ready = Cat(feed.command.ready for feed in waited).all()
         return ready, Cat(feed.fault for feed in feeds).any()
 
-    def _words(self, m: Module) -> list[stream.Interface]:
+    def _words(self, m: Module) -> list[Any]:
         """Return the weight words of all banks: from outside, or from memories."""
         cfg = self.cfg
         if cfg.external_weights:
             return [flipped(words) for words in self.weights]
         total = cfg.engines * cfg.banks
         together = total if cfg.lock_step else 1
-        words: list[stream.Interface] = []
+        words: list[Any] = []
         for number in range(0, total, together):
             banks = WeightBanks(cfg, together)
             m.submodules[f"banks_{number}"] = banks
@@ -234,7 +234,7 @@ class Slice(SlicePorts):
             m.d.comb += getattr(port, name).eq(own)
         m.d.sync += port.en.eq(write.en)
 
-    def _feed(self, m: Module, engine: int, words: list[stream.Interface]) -> EngineFeed:
+    def _feed(self, m: Module, engine: int, words: list[Any]) -> EngineFeed:
         """Return the decoders of an engine, with its weight words and the layers connected."""
         cfg = self.cfg
         m.submodules[f"feed_{engine}"] = feed = EngineFeed(cfg)

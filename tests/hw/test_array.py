@@ -14,6 +14,11 @@ from fantastic4_sim.streams import keeps_promise, sink, source
 class Joined(wiring.Component):
     """An array and what reads its chunks: here a step has them with it, at no address."""
 
+    chunks: stream.Interface
+    beats: list[stream.Interface]
+    rows: stream.Interface
+    taken: Signal
+
     def __init__(self, cfg):
         self.cfg = cfg
         super().__init__(
