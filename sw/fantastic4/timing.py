@@ -93,7 +93,7 @@ def result_depth(cfg: CoreConfig) -> int:
     Of one core, a reader that is always ready never holds up a row group.
     """
     row_latency = STEP_TO_TAKE + cfg.tree_levels + TREE_TO_RETIRE
-    return 1 << (row_latency + 3 * cfg.engines + 8).bit_length()
+    return 1 << (row_latency + 3 * cfg.engines + 7).bit_length()
 
 
 def timing(image: Image, cfg: CoreConfig) -> Timing:

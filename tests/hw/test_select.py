@@ -79,12 +79,12 @@ def test_garbage_never_hangs(rng, geometry):
 
 @pytest.mark.parametrize("depth", [2, 3, 1000, 1024, 65535])
 def test_counters_are_wide_enough_for_a_full_bank(geometry, depth):
-    """A bank of nothing but masks: so many beats a word, and not one more."""
+    """A bank of nothing but masks, or of dense words: so many beats a word, and not one more."""
     cfg = geometry(8, 1, weight_depth=depth)
     for kind in DECODERS:
         width = count_width(cfg, kind)
-        for beats, bits in [(16, 4)] if kind == Format.BITMASK2 else [(4, 2)]:
-            assert beats * depth < 1 << width
-            assert depth < 1 << width - bits
+        beats, bits = {Format.BITMASK2: (16, 4), Format.DENSE: (1, 0)}.get(kind, (4, 2))
+        assert beats * depth < 1 << width
+        assert depth < 1 << width - bits
     assert count_width(cfg, Format.CSR) == 24
     assert count_width(geometry(8, 1, external_weights=True), Format.DENSE) == 24
