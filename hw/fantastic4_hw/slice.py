@@ -138,6 +138,7 @@ class Slice(SlicePorts):
     def elaborate(self, platform: object) -> Module:
         """Return the gateware."""
         m = Module()
+        self._written: dict[int, WritePort] = {}
         m.submodules.array = array = Array(self.cfg)
         m.submodules.multiply = multiply = Multiply(self.cfg)
         m.submodules.post = post = Post(self.cfg)
@@ -221,17 +222,22 @@ class Slice(SlicePorts):
         return words
 
     def _later(self, m: Module, index: int, port: WritePort) -> None:
-        """Write what the loader writes a clock later, from registers of the engine's own.
+        """Write what the loader writes a clock later, from registers of the bank's engine.
 
-        From the loader alone they would reach over the whole chip. Registers of other initial
-        values are not merged.
+        From the loader alone they would reach over the whole chip. They take only what is meant for
+        their engine, or synthesis would make one of all.
         """
         write, engine = self.write_weights[index], index // self.cfg.banks
-        for name in ("addr", "data"):
-            wanted = getattr(write, name)
-            own = Signal.like(wanted, init=engine % 2 ** len(wanted), name=f"{name}_{index}")
-            m.d.sync += own.eq(wanted)
-            m.d.comb += getattr(port, name).eq(own)
+        if index % self.cfg.banks == 0:
+            banks = self.write_weights[index : index + self.cfg.banks]
+            own = WriteSignature(self.cfg.weight_depth, self.cfg.word_width).create()
+            self._written[engine] = own
+            with m.If(Cat(bank.en for bank in banks).any()):
+                m.d.sync += [own.addr.eq(write.addr), own.data.eq(write.data)]
+        m.d.comb += [
+            port.addr.eq(self._written[engine].addr),
+            port.data.eq(self._written[engine].data),
+        ]
         m.d.sync += port.en.eq(write.en)
 
     def _feed(self, m: Module, engine: int, words: list[Any]) -> EngineFeed:

@@ -92,8 +92,9 @@ class DenseWeights(wiring.Component):
             m.d.sync += fresh.eq(self.first_layer)
 
         for engine in range(cfg.engines):
-            # Registers of different initial values are not merged into one.
-            own = Signal.like(at, init=engine % cfg.weight_depth, name=f"at_{engine}")
+            # Synthesis merges registers that are alike, so these differ in how they begin.
+            init, reset_less = -(engine & 1), bool(engine & 2)
+            own = Signal.like(at, init=init % (1 << len(at)), reset_less=reset_less)
             m.d.sync += own.eq(at)
             for index in range(cfg.banks):
                 number = engine * cfg.banks + index
