@@ -39,11 +39,60 @@ def word_layout(cfg: CoreConfig) -> data.StructLayout:
     return data.StructLayout({"data": cfg.word_width, **WORD_FIELDS})
 
 
-class BankReader(wiring.Component):
-    """Address and handshake of weight memories that are read round and round.
+class RoundCounter(wiring.Component):
+    """Address of words that are read round and round, from the first to the last written.
 
     Whether an address is the first or the last is known a clock ahead, so that nothing but a reset
     stands before the counter.
+
+    Members
+    -------
+    start : ``In(1)``
+        Begin with the first word again.
+    write_addr, write_en : ``In``
+        Words are written in order; the latest is the last.
+    step : ``In(1)``
+        On to the next word.
+    addr : ``Out``, at_first : ``Out(1)``
+        The word at hand; it is the first.
+    """
+
+    start: Signal
+    write_addr: Signal
+    write_en: Signal
+    step: Signal
+    addr: Signal
+    at_first: Signal
+
+    def __init__(self, depth: int):
+        bits = max(1, (depth - 1).bit_length())
+        pins = {"start": In(1), "write_addr": In(bits), "write_en": In(1), "step": In(1)}
+        super().__init__(pins | {"addr": Out(bits), "at_first": Out(1)})
+
+    def elaborate(self, platform: object) -> Module:
+        """Return the gateware."""
+        m = Module()
+        last, alone = Signal.like(self.addr), Signal()
+        with m.If(self.write_en):
+            m.d.sync += [last.eq(self.write_addr), alone.eq(self.write_addr == 0)]
+        following, at_last, restart = Signal.like(self.addr), Signal(), Signal()
+        m.d.comb += [
+            restart.eq(self.start | (self.step & at_last)),
+            following.eq(self.addr + 1),
+        ]
+        with m.If(restart):
+            m.d.sync += [self.addr.eq(0), self.at_first.eq(1), at_last.eq(alone)]
+        with m.Elif(self.step):
+            m.d.sync += [
+                self.addr.eq(following),
+                self.at_first.eq(0),
+                at_last.eq(following == last),
+            ]
+        return m
+
+
+class BankReader(wiring.Component):
+    """Address and handshake of weight memories that are read round and round.
 
     Members
     -------
@@ -77,25 +126,19 @@ class BankReader(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """Return the gateware."""
         m = Module()
-        last, alone = Signal.like(self.addr), Signal()
-        with m.If(self.write_en):
-            m.d.sync += [last.eq(self.write_addr), alone.eq(self.write_addr == 0)]
-
-        following = Signal.like(self.addr)
-        at_first, at_last, restart = Signal(), Signal(), Signal()
+        m.submodules.round = at = RoundCounter(self.depth)
         fetched, first = Signal(), Signal()
         m.d.comb += [
             self.move.eq(~self.valid | self.ready),
             self.fetch.eq(~fetched | self.move),
-            restart.eq(self.start | (self.fetch & at_last)),
-            following.eq(self.addr + 1),
+            at.start.eq(self.start),
+            at.write_addr.eq(self.write_addr),
+            at.write_en.eq(self.write_en),
+            at.step.eq(self.fetch),
+            self.addr.eq(at.addr),
         ]
-        with m.If(restart):
-            m.d.sync += [self.addr.eq(0), at_first.eq(1), at_last.eq(alone)]
-        with m.Elif(self.fetch):
-            m.d.sync += [self.addr.eq(following), at_first.eq(0), at_last.eq(following == last)]
         with m.If(self.fetch):
-            m.d.sync += [fetched.eq(1), first.eq(at_first)]
+            m.d.sync += [fetched.eq(1), first.eq(at.at_first)]
         with m.If(self.move):
             m.d.sync += [self.valid.eq(fetched), self.first.eq(first)]
         with m.If(self.start):

@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 from fantastic4.config import CoreConfig
 from fantastic4_hw.activations import ActivationMemory
 from fantastic4_hw.blockram import BlockRam
-from fantastic4_hw.memories import WritePort, WriteSignature
+from fantastic4_hw.memories import RoundCounter, WritePort, WriteSignature
 from fantastic4_hw.shapes import beat_layout
 
 
@@ -66,26 +66,19 @@ class DenseWeights(wiring.Component):
         """Return the gateware."""
         m = Module()
         cfg = self.cfg
-        first_write = self.write[0]
-        at, following, last = (
-            Signal(range(cfg.weight_depth), name=name) for name in ("at", "following", "last")
-        )
-        alone, at_first, at_last, fresh, restart = (Signal() for _ in range(5))
-        with m.If(first_write.en):
-            m.d.sync += [last.eq(first_write.addr), alone.eq(first_write.addr == 0)]
+        m.submodules.round = at = RoundCounter(cfg.weight_depth)
+        fresh = Signal()
         m.d.comb += [
             self.ready.eq(~self.open),
             self.fed.eq(self.open),
-            following.eq(at + 1),
-            restart.eq(self.start | (self.taken & at_last)),
+            at.start.eq(self.start),
+            at.write_addr.eq(self.write[0].addr),
+            at.write_en.eq(self.write[0].en),
+            at.step.eq(self.taken),
         ]
-        with m.If(restart):
-            m.d.sync += [at.eq(0), at_first.eq(1), at_last.eq(alone)]
-        with m.Elif(self.taken):
-            m.d.sync += [at.eq(following), at_first.eq(0), at_last.eq(following == last)]
 
         # The first word is for the first beat of the first layer, and for no other.
-        m.d.sync += self.fault.eq(self.taken & (at_first != fresh) & ~self.start)
+        m.d.sync += self.fault.eq(self.taken & (at.at_first != fresh) & ~self.start)
         with m.If(self.taken):
             m.d.sync += fresh.eq(0)
         with m.If(self.give & self.ready):
@@ -94,8 +87,8 @@ class DenseWeights(wiring.Component):
         for engine in range(cfg.engines):
             # Synthesis merges registers that are alike, so these differ in how they begin.
             init, reset_less = -(engine & 1), bool(engine & 2)
-            own = Signal.like(at, init=init % (1 << len(at)), reset_less=reset_less)
-            m.d.sync += own.eq(at)
+            own = Signal.like(at.addr, init=init % (1 << len(at.addr)), reset_less=reset_less)
+            m.d.sync += own.eq(at.addr)
             for index in range(cfg.banks):
                 number = engine * cfg.banks + index
                 write = self.write[number]
