@@ -32,10 +32,8 @@ class Array(wiring.Component):
     -------
     steps : ``In(stream)``
         Which chunk comes next, and its place in the row group.
-    reads : ``Out(stream, always_ready)``
-        Steps that were taken, to the activation memory.
     chunks : ``In(stream, always_ready)``
-        What they gave, ``ActivationMemory.latency`` clocks later.
+        What the activation memory gave for steps that were ``taken``, its ``latency`` clocks later.
     beats : ``In(stream)``, one an engine
         Codes in the order of the steps. With ``cfg.dense_only``, codes come
         ``ActivationMemory.latency`` clocks after they were taken.
@@ -52,7 +50,6 @@ class Array(wiring.Component):
     """
 
     steps: stream.Interface
-    reads: stream.Interface
     chunks: stream.Interface
     beats: list[stream.Interface]
     rows: stream.Interface
@@ -67,7 +64,6 @@ class Array(wiring.Component):
         super().__init__(
             {
                 "steps": In(stream.Signature(step_layout(cfg))),
-                "reads": Out(stream.Signature(step_layout(cfg), always_ready=True)),
                 "chunks": In(stream.Signature(chunk_layout(cfg), always_ready=True)),
                 "beats": In(stream.Signature(beat_layout(cfg))).array(cfg.engines),
                 "rows": Out(stream.Signature(row_layout(cfg), always_ready=True)),
@@ -100,8 +96,6 @@ class Array(wiring.Component):
             self.taken.eq(wanted & fed),
             self.starved.eq(wanted & ~fed),
             self.steps.ready.eq(self.taken),
-            self.reads.valid.eq(self.taken),
-            self.reads.payload.eq(step),
         ]
         m.d.comb += [beat.ready.eq(self.taken) for beat in self.beats]
         with m.If(self.taken & step.last):

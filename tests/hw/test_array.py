@@ -47,9 +47,9 @@ class Joined(wiring.Component):
             *(getattr(step, name).eq(getattr(chunk, name)) for name in names),
         ]
         read = Cat(
-            array.reads.valid,
+            array.taken,
             chunk.acts.as_value(),
-            *(getattr(array.reads.payload, name) for name in names),
+            *(getattr(step, name) for name in names),
         )
         for clock in range(ActivationMemory.latency):
             later = Signal(len(read), name=f"read_{clock}")
