@@ -61,7 +61,7 @@ class Cells(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.ram = ram = BlockRam(DEPTH, WIDTH, loaded=True)
+        m.submodules.ram = ram = BlockRam(DEPTH, WIDTH, loaded=True, stalls=True)
         m.d.comb += [
             ram.write_addr.eq(self.write_addr),
             ram.write_data.eq(self.write_data),
