@@ -39,7 +39,7 @@ synth: dev ## Run the tests on synthesised netlists only
 	$(PYTEST) -n auto -m synth
 
 verilog: setup ## Write the Verilog of every named core into build/verilog
-	for config in tiny small base full few ternary kws-up5k gsc-ecp5-25 paper; do $(BIN)/fantastic4 verilog --config $$config -o build/verilog || exit 1; done
+	for config in tiny small base dense full few ternary kws-up5k gsc-ecp5-25 paper; do $(BIN)/fantastic4 verilog --config $$config -o build/verilog || exit 1; done
 
 paper: dev ## Simulate layers at the scale of the paper, 8,192 lanes (minutes)
 	$(PYTEST) -m paper

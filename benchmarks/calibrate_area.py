@@ -77,6 +77,7 @@ CORES = (
         basis_depth=1024,
         input_chunks=128,
         hidden_chunks=64,
+        shared_activations=True,
     ),
     _core("16x2 even", lanes=16, engines=2, masks=2, name_width=1, formats=("ternary5",)),
 )

@@ -1,18 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """Activation memory: two input slots and two hidden buffers, read a chunk a clock."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, ValueLike
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from fantastic4.config import CoreConfig
+from fantastic4.timing import ACTIVATION_LATENCY
 from fantastic4_hw.blockram import BlockRam
 from fantastic4_hw.shapes import activations, chunk_layout, flags_layout, step_layout
+
+PART = 32
+"""Lanes of an activation memory that share an address register."""
 
 
 class ChunkWritePort(wiring.PureInterface):
     """What a ``ChunkWriteSignature`` creates."""
 
+    valid: Signal
     slot: Signal
     chunk: Signal
     acts: data.View
@@ -20,11 +25,15 @@ class ChunkWritePort(wiring.PureInterface):
 
 
 class ChunkWriteSignature(wiring.Signature):
-    """A write into a pair of buffers of ``chunks`` chunks; ``en`` has a bit a lane."""
+    """A write into a pair of buffers of ``chunks`` chunks.
+
+    ``en`` has a bit a lane, and counts where there is one, ``valid``.
+    """
 
     def __init__(self, cfg: CoreConfig, chunks: int):
         super().__init__(
             {
+                "valid": Out(1),
                 "slot": Out(1),
                 "chunk": Out(max(1, (chunks - 1).bit_length())),
                 "acts": Out(activations(cfg.lanes)),
@@ -40,8 +49,9 @@ class ChunkWriteSignature(wiring.Signature):
 class ActivationMemory(wiring.Component):
     """Turns steps into chunks. Cannot stall; takes a step a clock.
 
-    Three stages: the memories, their output registers, and the choice between them. A write is seen
-    by steps of the next clock, and no step reads what is being written.
+    Four stages: the step, the memories, their output registers, and the choice between them. A
+    write goes through three registers: steps see it ``written`` clocks later, and no step reads
+    what is being written.
 
     Members
     -------
@@ -50,15 +60,20 @@ class ActivationMemory(wiring.Component):
     chunks : ``Out(stream, always_ready)``
         The activations with their place, ``latency`` clocks later.
     write_input, write_hidden : ``In``
-        Writes; only the lanes enabled change. With ``cfg.shared_activations`` not both in a clock.
+        Writes; only the lanes enabled change.
+    hold : ``Out(1)``
+        No input may be written in this clock, with ``cfg.shared_activations``: one waits that came
+        with a hidden activation. All have been written three clocks behind the last of those.
     """
 
     steps: stream.Interface
     chunks: stream.Interface
     write_input: ChunkWritePort
     write_hidden: ChunkWritePort
+    hold: Signal
 
-    latency = 3
+    latency = ACTIVATION_LATENCY
+    written = 3
 
     def __init__(self, cfg: CoreConfig):
         self.cfg = cfg
@@ -68,6 +83,7 @@ class ActivationMemory(wiring.Component):
                 "chunks": Out(stream.Signature(chunk_layout(cfg), always_ready=True)),
                 "write_input": In(ChunkWriteSignature(cfg, cfg.input_chunks)),
                 "write_hidden": In(ChunkWriteSignature(cfg, cfg.hidden_chunks)),
+                "hold": Out(1),
             }
         )
 
@@ -75,26 +91,18 @@ class ActivationMemory(wiring.Component):
         """Return the gateware."""
         m = Module()
         step = self.steps.payload
-        found = []
-        separate = (
-            ("inputs", self.cfg.input_chunks, self.write_input),
-            ("hidden", self.cfg.hidden_chunks, self.write_hidden),
-        )
-        for name, depth, write in () if self.cfg.shared_activations else separate:
-            # Slot 1 begins at the next power of two, so an address is two fields side by side.
-            width = len(write.chunk)
-            m.submodules[name] = storage = BlockRam(
-                (1 << width) + depth, 8 * self.cfg.lanes, granularity=8
-            )
-            m.d.comb += [
-                storage.read_addr.eq((step.slot << width) | step.chunk[:width]),
-                storage.write_addr.eq((write.slot << width) | write.chunk),
-                storage.write_data.eq(write.acts),
-                storage.write_en.eq(write.en),
-            ]
-            found.append(storage.read_data)
+        writes = [
+            self._later(m, self.write_input, moves=~self.hold),
+            self._later(m, self.write_hidden),
+        ]
         if self.cfg.shared_activations:
-            found = 2 * [self._shared(m)]
+            found = 2 * [self._shared(m, step, writes)]
+            m.d.comb += self.hold.eq(writes[0].valid & writes[1].valid)
+        else:
+            found = [
+                self._separate(m, step, "inputs", self.cfg.input_chunks, writes[0]),
+                self._separate(m, step, "hidden", self.cfg.hidden_chunks, writes[1]),
+            ]
 
         flags = [getattr(step, name) for name in flags_layout(self.cfg)]
         moving = Cat(self.steps.valid, step.hidden, *flags)
@@ -111,19 +119,90 @@ class ActivationMemory(wiring.Component):
         ]
         return m
 
-    def _shared(self, m: Module) -> Value:
+    def _later(self, m: Module, write: ChunkWritePort, moves: ValueLike = 1) -> ChunkWritePort:
+        """Return a write port of the clock before, or of the last one in which it ``moves``."""
+        later: ChunkWritePort = write.signature.create()
+        with m.If(moves):
+            m.d.sync += [
+                later.valid.eq(write.valid),
+                later.slot.eq(write.slot),
+                later.chunk.eq(write.chunk),
+                later.acts.eq(write.acts),
+                later.en.eq(write.en),
+            ]
+        return later
+
+    def _separate(
+        self, m: Module, step: data.View, name: str, chunks: int, write: ChunkWritePort
+    ) -> Value:
+        """Return what is read of a memory for one of both."""
+        # Slot 1 begins at the next power of two, so an address is two fields side by side.
+        width = len(write.chunk)
+        addr = Cat(step.chunk[:width], step.slot)
+        enables = write.en & write.valid.replicate(len(write.en))
+        moving = Cat(write.chunk, write.slot), write.acts.as_value(), enables
+        return self._memory(m, name, (1 << width) + chunks, addr, *moving)
+
+    def _shared(self, m: Module, step: data.View, writes: list[ChunkWritePort]) -> Value:
         """Return what is read of the one memory for both."""
-        step, writes = self.steps.payload, (self.write_input, self.write_hidden)
         width = max(len(write.chunk) for write in writes)
-        m.submodules.storage = storage = BlockRam(4 << width, 8 * self.cfg.lanes, granularity=8)
-        m.d.comb += storage.read_addr.eq(Cat(step.chunk[:width], step.slot, step.hidden))
-        hidden = self.write_hidden.en.any()
-        for chosen, write in zip((~hidden, hidden), writes, strict=True):
-            with m.If(chosen):
-                chunk = Cat(write.chunk, Const(0, width - len(write.chunk)))
-                m.d.comb += [
-                    storage.write_addr.eq(Cat(chunk, write.slot, hidden)),
-                    storage.write_data.eq(write.acts),
-                    storage.write_en.eq(write.en),
-                ]
-        return storage.read_data
+        addr = Cat(step.chunk[:width], step.slot, step.hidden)
+        hidden = writes[1].valid
+        addresses = [Cat(x.chunk, Const(0, width - len(x.chunk)), x.slot) for x in writes]
+        return self._memory(
+            m,
+            "storage",
+            4 << width,
+            addr,
+            Cat(Mux(hidden, *reversed(addresses)), hidden),
+            Mux(hidden, writes[1].acts.as_value(), writes[0].acts.as_value()),
+            Mux(hidden, writes[1].en, writes[0].en & writes[0].valid.replicate(self.cfg.lanes)),
+        )
+
+    def _memory(
+        self,
+        m: Module,
+        name: str,
+        rows: int,
+        addr: Value,
+        write_addr: Value,
+        acts: Value,
+        enables: Value,
+    ) -> Value:
+        """Return a row, three clocks behind its address; a write goes through two registers.
+
+        There is a part for every `PART` lanes, with registers of its own.
+        """
+        bits = len(write_addr) + len(acts) + len(enables)
+        moving = Signal(bits, name=f"{name}_moving", reset_less=True)
+        m.d.sync += moving.eq(Cat(write_addr, acts, enables))
+        write_addr, acts, enables = (
+            moving[: len(write_addr)],
+            moving[len(write_addr) : -len(enables)],
+            moving[-len(enables) :],
+        )
+        found = []
+        for part, low in enumerate(range(0, self.cfg.lanes, PART)):
+            high = min(low + PART, self.cfg.lanes)
+            m.submodules[f"{name}_{part}"] = storage = BlockRam(
+                rows, 8 * (high - low), granularity=8
+            )
+            # Synthesis makes one of registers that are alike: these differ in their reset.
+            init, reset_less = part >> 1 & 1, part & 1 == 0
+            own, own_write = (
+                Signal(len(a), name=f"{name}_{what}_{part}", init=init, reset_less=reset_less)
+                for what, a in (("addr", addr), ("write_addr", write_addr))
+            )
+            written = Signal(9 * (high - low), name=f"{name}_written_{part}", reset_less=True)
+            m.d.sync += [
+                own.eq(addr),
+                own_write.eq(write_addr),
+                written.eq(Cat(acts[8 * low : 8 * high], enables[low:high])),
+            ]
+            m.d.comb += [
+                storage.read_addr.eq(own),
+                storage.write_addr.eq(own_write),
+                Cat(storage.write_data, storage.write_en).eq(written),
+            ]
+            found.append(storage.read_data)
+        return Cat(found)

@@ -1,20 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """The accumulate-then-multiply array's first half: engines in lock step on the same chunk."""
 
-from amaranth.hdl import Cat, Module, Signal, Value
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from fantastic4.config import CoreConfig
 from fantastic4_hw.activations import ActivationMemory
 from fantastic4_hw.engine import Engine
+from fantastic4_hw.mux import of_four
 from fantastic4_hw.shapes import (
     beat_layout,
     chunk_layout,
     flags_layout,
     row_layout,
+    rows_shape,
     step_layout,
-    sums_layout,
 )
 
 
@@ -35,8 +36,8 @@ class Array(wiring.Component):
     chunks : ``In(stream, always_ready)``
         What the activation memory gave for steps that were ``taken``, its ``latency`` clocks later.
     beats : ``In(stream)``, one an engine
-        Codes in the order of the steps. With ``cfg.dense_only``, codes come
-        ``ActivationMemory.latency`` clocks after they were taken.
+        Codes in the order of the steps. With ``cfg.dense_only``, codes of engine ``e`` come
+        ``ActivationMemory.latency + e`` clocks after they were taken.
     rows : ``Out(stream, always_ready)``
         Sums of a row over a tile; the rows of a group follow each other without a gap.
     fed : ``Out(1)``
@@ -77,7 +78,7 @@ class Array(wiring.Component):
     @staticmethod
     def latency_of(cfg: CoreConfig) -> int:
         """Return the clocks from the last chunk of a tile, read, to its first row."""
-        return cfg.tree_levels + Engine.latency + 1
+        return cfg.tree_levels + Engine.latency + cfg.collect_levels
 
     def elaborate(self, platform: object) -> Module:
         """Return the gateware."""
@@ -87,9 +88,9 @@ class Array(wiring.Component):
         flags = [getattr(chunk, name) for name in flags_layout(cfg)]
 
         # Join: a countdown of the rows that have yet to leave spaces the tiles.
-        leaving = Signal(range(cfg.engines + 1))
+        leaving, crowded = Signal(range(cfg.engines + 1)), Signal()
         fed = self.fed & ~self.hold
-        wanted = self.steps.valid & ~(step.last & leaving.any())
+        wanted = self.steps.valid & ~(step.last & crowded)
         feeding = self.beats[:1] if cfg.lock_step else self.beats
         m.d.comb += [
             self.fed.eq(Cat(beat.valid for beat in feeding).all()),
@@ -99,9 +100,9 @@ class Array(wiring.Component):
         ]
         m.d.comb += [beat.ready.eq(self.taken) for beat in self.beats]
         with m.If(self.taken & step.last):
-            m.d.sync += leaving.eq(step.rows)
-        with m.Elif(leaving.any()):
-            m.d.sync += leaving.eq(leaving - 1)
+            m.d.sync += [leaving.eq(step.rows), crowded.eq(step.rows.any())]
+        with m.Elif(crowded):
+            m.d.sync += [leaving.eq(leaving - 1), crowded.eq(leaving != 1)]
 
         # The flags travel beside the trees.
         moving = Cat(self.chunks.valid, *flags)
@@ -109,54 +110,90 @@ class Array(wiring.Component):
             delayed = Signal(len(moving), name=f"flags_{level}")
             m.d.sync += delayed.eq(moving)
             moving = delayed
-        valid = moving[0]
         fields, offset = {}, 1
         for name, width in flags_layout(cfg).items():
             fields[name] = moving[offset : offset + width]
             offset += width
 
-        engines = [Engine(cfg) for _ in range(cfg.engines)]
-        for index, engine in enumerate(engines):
-            m.submodules[f"engine_{index}"] = engine
-            m.d.comb += [
-                engine.acts.eq(chunk.acts),
-                engine.codes.eq(self._delayed(m, index)),
-                engine.add.eq(valid),
-                engine.clear.eq(fields["first"]),
-            ]
-
-        # Finished sums move into a queue of one place an engine, which shifts a row a clock.
-        finished = Signal()
-        place = Cat(fields[name] for name in ("open", "close", "ends", "rows"))
-        ended = Signal.like(place)
-        m.d.sync += [finished.eq(valid & fields["last"]), ended.eq(place)]
-        held = [Signal(sums_layout(cfg), name=f"held_{e}") for e in range(cfg.engines)]
-        row = self.rows.payload
-        left = Signal.like(fields["rows"])
-        m.d.comb += [row.sums.eq(held[0]), row.final.eq(left == 0)]
-        with m.If(finished):
-            m.d.sync += [last.eq(engine.sums) for last, engine in zip(held, engines, strict=True)]
-            m.d.sync += [
-                self.rows.valid.eq(1),
-                Cat(row.open, row.close, row.ends, left).eq(ended),
-                row.engine.eq(0),
-            ]
-        with m.Elif(self.rows.valid):
-            m.d.sync += [
-                self.rows.valid.eq(left != 0),
-                left.eq(left - 1),
-                row.engine.eq(row.engine + 1),
-            ]
-            m.d.sync += [held[e].eq(held[e + 1]) for e in range(cfg.engines - 1)]
+        sums = self._engines(m, moving[0], fields["first"])
+        place = Cat(fields[name] for name in ("open", "close", "ends"))
+        self._rows(m, moving[0] & fields["last"], fields["rows"], place, sums, platform)
         return m
 
+    def _engines(self, m: Module, add: Value, clear: Value) -> list[Value]:
+        """Return the sums of each engine.
+
+        An engine hands chunk and flags on to the next one, which is a clock behind: no wire leads
+        from the activation memory to all of them, and no two of the registers are alike.
+        """
+        passed: Value = Cat(add, clear, self.chunks.payload.acts)
+        sums: list[Value] = []
+        for index in range(self.cfg.engines):
+            if index:
+                later = Signal(len(passed), name=f"passed_{index}", reset_less=True)
+                m.d.sync += later.eq(passed)
+                passed = later
+            m.submodules[f"engine_{index}"] = engine = Engine(self.cfg)
+            m.d.comb += [
+                Cat(engine.add, engine.clear, engine.acts).eq(passed),
+                engine.codes.eq(self._delayed(m, index)),
+            ]
+            sums.append(engine.sums.as_value())
+        return sums
+
+    def _rows(
+        self,
+        m: Module,
+        ending: Value,
+        rows: Value,
+        place: Value,
+        sums: list[Value],
+        platform: object,
+    ) -> None:
+        """Collect sums in the clocks in which they are ready, one engine after the other.
+
+        With ``ending`` engine 0 takes the total that ends a tile, of ``rows + 1`` rows.
+        """
+        going, behind, which = Signal(), Signal.like(rows), Signal(rows_shape(self.cfg))
+        placed = Signal.like(place)
+        m.d.sync += [going.eq(going & (behind != 0)), behind.eq(behind - 1), which.eq(which + 1)]
+        with m.If(ending):
+            m.d.sync += [going.eq(1), behind.eq(rows), which.eq(0), placed.eq(place)]
+
+        row = self.rows.payload
+        moving: Value = Cat(going, which, placed, behind == 0)
+        for level in range(self.cfg.collect_levels):
+            select = moving[1 : 1 + len(which)][2 * level : 2 * level + 2]
+            chosen = []
+            for at in range(0, len(sums), 4):
+                found = Signal(len(row.sums.as_value()), name=f"sums_{level}_{at}")
+                m.d.sync += found.eq(_one_of(m, select, sums[at : at + 4], platform))
+                chosen.append(found)
+            sums = chosen
+            later = Signal(len(moving), name=f"place_{level}")
+            m.d.sync += later.eq(moving)
+            moving = later
+        m.d.comb += [
+            row.sums.eq(sums[0]),
+            Cat(self.rows.valid, row.engine, row.open, row.close, row.ends, row.final).eq(moving),
+        ]
+
     def _delayed(self, m: Module, engine: int) -> Value:
-        """Return the codes of an engine when their chunk has been read."""
+        """Return the codes of an engine when their chunk has been read and handed on to it."""
         codes: Value = self.beats[engine].payload.as_value()
         if self.cfg.dense_only:
             return codes
-        for clock in range(ActivationMemory.latency):
+        for clock in range(ActivationMemory.latency + engine):
             later = Signal(len(codes), name=f"codes_{engine}_{clock}", reset_less=True)
             m.d.sync += later.eq(codes)
             codes = later
         return codes
+
+
+def _one_of(m: Module, select: Value, values: list[Value], platform: object) -> Value:
+    """Return the one of up to four ``values`` that ``select`` names."""
+    if len(values) == 1:
+        return values[0]
+    if len(values) == 2:
+        return Mux(select[0], values[1], values[0])
+    return of_four(m, select, values + [values[0]] * (4 - len(values)), platform)

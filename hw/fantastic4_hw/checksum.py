@@ -22,7 +22,7 @@ class WordChecksum(wiring.Component):
     start : ``In(1)``
         Forget all words.
     data, valid : ``In``
-        A word; not while ``busy``.
+        A word; not while ``busy``, and until then it holds still.
     busy : ``Out(1)``
         ``crc`` lacks the latest word yet.
     crc : ``Out(32)``
@@ -50,16 +50,20 @@ class WordChecksum(wiring.Component):
         if not self.bytewise:
             m.d.comb += [crc.data.eq(self.data), crc.valid.eq(self.valid)]
             return m
-        held, left = Signal(32, reset_less=True), Signal(range(5))
+        left = Signal(5)
+        """Bytes that are left, a bit each, and one more."""
+        at, byte = Signal(2), Signal(8)
+        fresh = Signal()
         m.d.comb += [
-            self.busy.eq(left != 0),
-            crc.data.eq(held[:8]),
-            crc.valid.eq(self.busy & ~self.start),
+            self.busy.eq(left[0]),
+            crc.data.eq(byte),
+            crc.valid.eq(fresh & ~self.start),
         ]
+        m.d.sync += [byte.eq(self.data.word_select(at, 8)), fresh.eq(left[1] & ~self.start)]
         with m.If(self.start):
             m.d.sync += left.eq(0)
         with m.Elif(self.valid):
-            m.d.sync += [held.eq(self.data), left.eq(4)]
+            m.d.sync += [at.eq(0), left.eq(-1)]
         with m.Elif(self.busy):
-            m.d.sync += [held.eq(held[8:]), left.eq(left - 1)]
+            m.d.sync += [at.eq(at + 1), left.eq(left >> 1)]
         return m

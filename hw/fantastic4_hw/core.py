@@ -151,11 +151,9 @@ class Core(wiring.Component):
         # Control. With banks in lock step, all slices do what one does.
         waited = slices[:1] if cfg.lock_step else slices
         m.d.comb += [
-            inputs.accept.eq(loader.loaded & ~loader.wanted & ~loader.busy),
             inputs.in_features.eq(self._in_features(m, loader)),
-            inputs.release.eq(slices[0].taken & steps.o.payload.release),
-            inputs.hold.eq(retire.write.en.any() if cfg.shared_activations else 0),
-            loader.grant.eq(inputs.empty & ~sequencer.running),
+            inputs.hold.eq(activations.hold),
+            loader.grant.eq(inputs.empty & ~inputs.accept & ~sequencer.running),
             layer_feed.start.eq(~loader.loaded),
             layer_feed.layers.eq(loader.layers),
             layer_feed.ready.eq(Cat(part.ready for part in waited).all()),
@@ -171,9 +169,14 @@ class Core(wiring.Component):
             sequencer.room.eq(retire.room),
             retire.reserve.eq(sequencer.reserve),
             retire.reserve_rows.eq(sequencer.reserve_rows),
-            retire.begin.eq(sequencer.begin),
             retire.record.eq(sequencer.layer),
             retire.is_last.eq(sequencer.is_last),
+        ]
+        # What reaches far and has time goes through a register.
+        m.d.sync += [
+            inputs.accept.eq(loader.loaded & ~loader.wanted & ~loader.busy),
+            inputs.release.eq(slices[0].taken & steps.o.payload.release),
+            retire.begin.eq(sequencer.begin),
         ]
         self._status(m, loader, inputs, sequencer, slices)
         self._perf(m, sequencer, slices[0], retire)
@@ -207,7 +210,7 @@ class Core(wiring.Component):
             part.entry.eq(layer_feed.entry),
             part.open.eq(layer_feed.open),
             part.first_layer.eq(layer_feed.first_layer),
-            part.begins.eq(sequencer.begin),
+            part.begins.eq(retire.begin),
             part.basis_base.eq(sequencer.layer.basis_base),
             part.per_row.eq(sequencer.layer.per_row),
             part.bias_narrow.eq(sequencer.layer.bias_narrow),
@@ -269,14 +272,19 @@ class Core(wiring.Component):
         cycles = Signal(32)
         beats = Signal(32)
         stalls = Signal(32)
+        begins, ends, takes, starves = (
+            Signal(name=x) for x in ("begins", "ends", "takes", "starves")
+        )
         m.d.sync += [
+            Cat(begins, ends).eq(Cat(sequencer.begin, retire.done)),
+            Cat(takes, starves).eq(Cat(array.taken, array.starved)),
             cycles.eq(cycles + 1),
-            beats.eq(beats + array.taken),
-            stalls.eq(stalls + array.starved),
+            beats.eq(beats + takes),
+            stalls.eq(stalls + starves),
         ]
-        with m.If(sequencer.begin):
+        with m.If(begins):
             m.d.sync += [cycles.eq(1), beats.eq(0), stalls.eq(0)]
-        with m.If(retire.done):
+        with m.If(ends):
             m.d.sync += [
                 self.perf.cycles.eq(cycles),
                 self.perf.beats.eq(beats),

@@ -59,8 +59,9 @@ class Engine(wiring.Component):
                 tree.acts.eq(self.acts),
                 tree.mask.eq(Cat(self.codes[lane][i] for lane in range(self.cfg.lanes))),
             ]
-            held = self.sums[i]
+            held = Signal(self.cfg.sum_width, name=f"sum_{i}", reset_less=True)
             total = Cat(tree.total, Const(0, len(held) - len(tree.total)))
             with m.If(self.add):
                 m.d.sync += held.eq(masked_sum(m, total, Const(1), held, ~self.clear, platform))
+            m.d.comb += self.sums[i].eq(held)
         return m

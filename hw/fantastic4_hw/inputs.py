@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Takes frames of the input stream into the two input slots."""
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module, Mux, Signal, signed
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -76,7 +76,8 @@ class InputWriter(wiring.Component):
         parts = cfg.lanes // cfg.input_width
         chunk = Signal.like(self.write.chunk)
         part = Signal(range(parts))
-        taken = Signal(FEATURE_WIDTH + 1)
+        beyond = Signal(signed(FEATURE_WIDTH + 1))
+        """Inputs of a frame that has begun behind this transfer, less one."""
         waiting = Signal(2)
         begun, spoilt = Signal(), Signal()
         filled = Signal()
@@ -88,38 +89,39 @@ class InputWriter(wiring.Component):
             self.empty.eq((waiting == 0) & ~begun),
             self.i.ready.eq((waiting != 2) & (self.accept | begun) & ~self.hold),
             move.eq(self.i.valid & self.i.ready),
-            complete.eq(taken + cfg.input_width >= self.in_features),
+            complete.eq(Mux(begun, beyond[-1], self.in_features <= cfg.input_width)),
         ]
 
         # Lanes of the part that is written; a frame that is too long writes nothing more.
-        m.d.comb += [self.write.slot.eq(target), self.write.chunk.eq(chunk)]
+        m.d.comb += [
+            self.write.valid.eq(move & ~spoilt),
+            self.write.slot.eq(target),
+            self.write.chunk.eq(chunk),
+        ]
         for index in range(parts):
             first = index * cfg.input_width
-            with m.If(move & ~spoilt & (part == index)):
-                m.d.comb += self.write.en[first : first + cfg.input_width].eq(-1)
+            here = part == index
+            m.d.comb += self.write.en[first : first + cfg.input_width].eq(
+                here.replicate(cfg.input_width)
+            )
             m.d.comb += [
                 self.write.acts[first + j].eq(self.i.payload.data[j])
                 for j in range(cfg.input_width)
             ]
 
-        def rewind() -> None:
-            m.d.sync += [
-                chunk.eq(0),
-                part.eq(0),
-                taken.eq(0),
-                begun.eq(0),
-                spoilt.eq(0),
-            ]
-
         with m.If(move):
             with m.If(self.i.payload.last):
-                rewind()
+                m.d.sync += [chunk.eq(0), part.eq(0), begun.eq(0), spoilt.eq(0)]
                 m.d.comb += filled.eq(complete & ~spoilt)
                 m.d.comb += self.wrong_length.eq(~complete | spoilt)
             with m.Else():
-                m.d.sync += [begun.eq(1), taken.eq(taken + cfg.input_width)]
+                m.d.sync += begun.eq(1)
                 with m.If(complete):
-                    m.d.sync += [spoilt.eq(1), taken.eq(taken)]
+                    m.d.sync += spoilt.eq(1)
+                with m.If(~begun):
+                    m.d.sync += beyond.eq(self.in_features - (2 * cfg.input_width + 1))
+                with m.Elif(~complete):
+                    m.d.sync += beyond.eq(beyond - cfg.input_width)
                 with m.If(part == parts - 1):
                     m.d.sync += [part.eq(0), chunk.eq(chunk + 1)]
                 with m.Else():

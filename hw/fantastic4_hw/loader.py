@@ -4,7 +4,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from amaranth.hdl import Cat, Module, Signal, Value
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -25,7 +25,7 @@ from fantastic4.layout import (
 )
 from fantastic4.selection import formats_of
 from fantastic4_hw.checksum import WordChecksum
-from fantastic4_hw.memories import WritePort, WriteSignature
+from fantastic4_hw.memories import WritePort, WriteSignature, written_after
 from fantastic4_hw.shapes import LOAD_LAYOUT, struct_of
 
 
@@ -34,10 +34,21 @@ def banks_of(cfg: CoreConfig) -> int:
     return 0 if cfg.external_weights else cfg.group_rows * cfg.banks
 
 
+_FLAGS = data.StructLayout(
+    {
+        **dict.fromkeys(("magic", "version", "geometry", "roomy"), 1),
+        **dict.fromkeys(("right", "end", "meta", "none", "fits", "uneven", "last_index"), 1),
+        **dict.fromkeys(("checksum", "length"), 1),
+    }
+)
+"""What is known of the latest word: as part of the header, as a section, as the checksum."""
+
+
 class Loader(wiring.Component):
     """Takes an image and fills layer table, basis, biases and weight banks.
 
-    A word is taken a clock, or every fifth with ``cfg.byte_checksum``.
+    A word is taken every second clock, or every seventh with ``cfg.byte_checksum``; words between
+    the records take a clock more.
 
     Magic, version, geometry and needs are checked before anything is written, sections must come
     in the order of ``Section``, with a BASIS and a BIAS section a core and a WEIGHTS section a
@@ -98,12 +109,13 @@ class Loader(wiring.Component):
         )
 
     def elaborate(self, platform: object) -> Module:
-        """Return the gateware."""
+        """Return the gateware.
+
+        A word is looked at in the clock behind the one in which it is taken, and what is no record
+        decided in yet the next, from flags: no state hangs on a port or on whole words.
+        """
         m = Module()
         cfg = self.cfg
-        banks = banks_of(cfg)
-        word, last = self.i.payload.data, self.i.payload.last
-        section = Signal(struct_of(SECTION))
         kind = Signal(4)
         index = Signal(12)
         """Core or bank of the section that is due."""
@@ -113,158 +125,209 @@ class Loader(wiring.Component):
         header = Signal(range(HEADER_WORDS))
         count = Signal(32)
         length = Signal(32)
-        move = Signal()
+        move, checking = Signal(), Signal()
         foreign = Signal()
+        latest = Signal(32)
+        shifted = Signal(32 * LAYER_WORDS)
+        """The latest words, the very latest on top, a clock later."""
+        fresh, ended = Signal(), Signal()
+        """The latest word has just been taken; it was the image's last."""
+        takes, begins, recording, writes = Signal(), Signal(), Signal(), Signal()
+        section = data.View(struct_of(SECTION), latest)
+        needs = data.View(struct_of(NEEDS), latest)
+        write_at = Signal(16)
 
         m.submodules.crc = crc = WordChecksum(bytewise=cfg.byte_checksum)
         m.d.comb += [
-            section.as_value().eq(word),
+            self.i.ready.eq(takes & ~fresh & ~crc.busy),
             move.eq(self.i.valid & self.i.ready),
-            crc.data.eq(word),
-            crc.valid.eq(move),
+            crc.data.eq(latest),
+            crc.valid.eq(fresh & ~checking),
+            crc.start.eq(begins),
         ]
+        m.d.sync += [fresh.eq(move), writes.eq(recording & move & (part == 0))]
+        with m.If(fresh):
+            m.d.sync += [count.eq(count + 1), shifted.eq(Cat(shifted[32:], latest))]
+        with m.If(begins):
+            m.d.sync += [header.eq(0), count.eq(0)]
         with m.If(move):
-            m.d.sync += count.eq(count + 1)
+            m.d.sync += Cat(latest, ended).eq(Cat(self.i.payload.data, self.i.payload.last))
+
+        # Flags of the latest word, of the section that is due, and of the image so far.
+        flags = Signal(_FLAGS)
+        words = Signal(16)
+        parts, depth, last_index = self._sizes(m, kind)
+        m.d.sync += [
+            flags.magic.eq(latest == MAGIC),
+            flags.version.eq(latest == VERSION),
+            flags.geometry.eq(latest == GEOMETRY.pack(**geometry_of(cfg))),
+            flags.roomy.eq(
+                (needs.input_chunks <= cfg.input_chunks)
+                & (needs.hidden_chunks <= cfg.hidden_chunks)
+            ),
+            flags.right.eq((section.kind == kind) & (section.index == index)),
+            flags.end.eq(section.kind == Section.END),
+            flags.meta.eq(section.kind == Section.META),
+            flags.none.eq(section.count == 0),
+            flags.fits.eq(section.count <= depth),
+            # Banks in lock step go through as many words.
+            flags.uneven.eq(
+                (kind == Section.WEIGHTS) & (index != 0) & (section.count != words)
+                if cfg.lock_step
+                else 0
+            ),
+            flags.last_index.eq(index == last_index),
+            flags.checksum.eq(latest == crc.crc),
+            flags.length.eq(count == length),
+        ]
 
         def refuse(code: ErrorCode) -> None:
             """Remember why, and read on to the end of the image."""
             m.d.sync += self.error.eq(code)
             m.next = "REFUSED"
 
-        def expect(index: int, code: ErrorCode, right: Value) -> None:
-            with m.Case(index), m.If(~right):
-                refuse(code)
-
         @contextmanager
         def word_taken() -> Iterator[None]:
-            """What a word does; ``last`` ends the image in whatever state it comes."""
-            with m.If(move):
-                with m.If(last):
+            """What a word does; the last one ends the image in whatever state it comes."""
+            m.d.comb += takes.eq(1)
+            with m.If(fresh):
+                with m.If(ended):
                     m.d.sync += self.error.eq(ErrorCode.LENGTH)
                 yield
-                with m.If(last):
+                with m.If(ended):
                     m.next = "IDLE"
 
-        # Banks in lock step go through as many words.
-        uneven, words = Signal(), Signal(16)
-        if cfg.lock_step:
-            m.d.comb += uneven.eq(
-                (kind == Section.WEIGHTS) & (index != 0) & (section.count != words)
-            )
-        needs = data.View(struct_of(NEEDS), word)
-        parts, depth, last_index = self._sizes(m, kind)
-        shifted = Signal(32 * LAYER_WORDS)
-        write = Signal()
-        write_at = Signal(16)
-        m.d.sync += write.eq(0)
+        def state(name: str) -> None:
+            """Take a word; the state ``name DECIDES`` follows when there are flags of it."""
+            with m.State(name), word_taken():
+                m.next = f"{name} DECIDES"
 
+        chosen = Signal(1 + 2 * cfg.cores + banks_of(cfg))
+        """The write port of the section that is due, in the order of sections."""
+        opens, follows, counts = Signal(), Signal(), Signal()
+        m.d.sync += [opens.eq(0), follows.eq(0), counts.eq(0)]
+        with m.If(opens):
+            m.d.sync += chosen.eq(1)
+        with m.Elif(follows):
+            m.d.sync += chosen.eq(chosen << 1)
+        with m.If(counts):
+            m.d.sync += self.layers.eq(section.count)
         with m.FSM() as fsm:
             with m.State("IDLE"):
-                m.d.comb += [self.wanted.eq(self.i.valid), crc.start.eq(1)]
-                m.d.sync += [header.eq(0), count.eq(0)]
+                m.d.comb += self.wanted.eq(self.i.valid)
                 with m.If(self.i.valid & self.grant):
-                    m.d.sync += [self.loaded.eq(0), self.error.eq(ErrorCode.NONE)]
-                    m.next = "HEADER"
+                    m.d.sync += [begins.eq(1), self.loaded.eq(0), self.error.eq(ErrorCode.NONE)]
+                    m.next = "BEGIN"
 
-            with m.State("HEADER"):
-                m.d.comb += self.i.ready.eq(1)
-                with word_taken():
-                    m.d.sync += header.eq(header + 1)
-                    with m.If(header == HEADER_WORDS - 1):
-                        m.d.sync += [kind.eq(Section.LAYERS), index.eq(0)]
-                        m.next = "SECTION"
-                    with m.Switch(header):
-                        expect(0, ErrorCode.MAGIC, word == MAGIC)
-                        expect(1, ErrorCode.VERSION, word == VERSION)
-                        expect(2, ErrorCode.GEOMETRY, word == GEOMETRY.pack(**geometry_of(cfg)))
-                        with m.Case(3):
-                            m.d.sync += length.eq(word)
-                        expect(
-                            4,
-                            ErrorCode.CAPACITY,
-                            (needs.input_chunks <= cfg.input_chunks)
-                            & (needs.hidden_chunks <= cfg.hidden_chunks),
-                        )
+            with m.State("BEGIN"):
+                m.d.sync += begins.eq(0)
+                m.next = "HEADER"
 
-            with m.State("SECTION"):
-                m.d.comb += self.i.ready.eq(1)
+            state("HEADER")
+            with m.State("HEADER DECIDES"):
+                m.d.sync += header.eq(header + 1)
+                m.next = "HEADER"
+                with m.If(header == HEADER_WORDS - 1):
+                    m.d.sync += [kind.eq(Section.LAYERS), index.eq(0), opens.eq(1)]
+                    m.next = "SECTION"
+                with m.If(header == 3):
+                    m.d.sync += length.eq(latest)
+                for number, right, code in (
+                    (0, flags.magic, ErrorCode.MAGIC),
+                    (1, flags.version, ErrorCode.VERSION),
+                    (2, flags.geometry, ErrorCode.GEOMETRY),
+                    (4, flags.roomy, ErrorCode.CAPACITY),
+                ):
+                    with m.If((header == number) & ~right):
+                        refuse(code)
+
+            state("SECTION")
+            with m.State("SECTION DECIDES"):
                 ends = kind > Section.WEIGHTS
-                right = (section.kind == kind) & (section.index == index)
-                with word_taken():
-                    m.d.sync += [at.eq(0), left.eq(section.count), part.eq(parts - 1)]
-                    with m.If(ends & (section.kind == Section.END) & (section.count == 0)):
-                        m.next = "CHECKSUM"
-                    with m.Elif(ends & (section.kind == Section.META) & (section.count != 0)):
-                        m.next = "SKIP"
-                    with m.Elif(ends | ~right | (section.count == 0)):
-                        refuse(ErrorCode.SECTION)
-                    with m.Elif(section.count > depth):
-                        refuse(ErrorCode.CAPACITY)
-                    with m.Elif(uneven):
-                        refuse(ErrorCode.WEIGHTS)
-                    with m.Else():
-                        with m.If(kind == Section.LAYERS):
-                            m.d.sync += self.layers.eq(section.count)
-                        m.d.sync += words.eq(section.count)
-                        m.next = "RECORDS"
+                m.d.sync += [at.eq(0), left.eq(section.count), part.eq(parts - 1)]
+                with m.If(ends & flags.end & flags.none):
+                    m.next = "CHECKSUM"
+                with m.Elif(ends & flags.meta & ~flags.none):
+                    m.next = "SKIP"
+                with m.Elif(ends | ~flags.right | flags.none):
+                    refuse(ErrorCode.SECTION)
+                with m.Elif(~flags.fits):
+                    refuse(ErrorCode.CAPACITY)
+                with m.Elif(flags.uneven):
+                    refuse(ErrorCode.WEIGHTS)
+                with m.Else():
+                    m.d.sync += counts.eq(chosen[0])
+                    m.d.sync += words.eq(section.count)
+                    m.next = "RECORDS"
 
             with m.State("RECORDS"):
-                m.d.comb += self.i.ready.eq(1)
+                m.d.comb += recording.eq(1)
                 with word_taken():
-                    m.d.sync += [shifted.eq(Cat(shifted[32:], word)), part.eq(part - 1)]
+                    m.d.sync += part.eq(part - 1)
                     with m.If(part == 0):
-                        m.d.sync += [write.eq(1), write_at.eq(at), at.eq(at + 1), left.eq(left - 1)]
+                        m.d.sync += [write_at.eq(at), at.eq(at + 1), left.eq(left - 1)]
                         m.d.sync += part.eq(parts - 1)
                         with m.If(left == 1):
                             m.next = "NEXT"
 
             with m.State("NEXT"):
                 # The record is being written; then on to the section that must follow.
-                skipped = (kind == Section.BIAS) if not banks else 0
-                with m.If(index != last_index):
+                m.d.sync += follows.eq(1)
+                skipped = (kind == Section.BIAS) if not banks_of(cfg) else 0
+                with m.If(~flags.last_index):
                     m.d.sync += index.eq(index + 1)
                 with m.Else():
                     m.d.sync += [kind.eq(kind + 1 + skipped), index.eq(0)]
                 m.next = "SECTION"
 
             with m.State("SKIP"):
-                m.d.comb += self.i.ready.eq(1)
                 with word_taken():
                     m.d.sync += left.eq(left - 1)
                     with m.If(left == 1):
                         m.next = "SECTION"
 
             with m.State("CHECKSUM"):
-                m.d.comb += self.i.ready.eq(1)
-                with m.If(move):
-                    with m.If(~last | (count != length - 1)):
-                        refuse(ErrorCode.LENGTH)
-                    with m.Elif(word != crc.crc):
-                        refuse(ErrorCode.CHECKSUM)
-                    with m.Elif(foreign):
-                        refuse(ErrorCode.GEOMETRY)
-                    with m.Else():
-                        m.d.sync += self.loaded.eq(1)
-                    with m.If(last):
-                        m.next = "IDLE"
+                m.d.comb += [takes.eq(1), checking.eq(1)]
+                with m.If(fresh):
+                    m.next = "CHECKSUM LOOKS"
 
-            with m.State("REFUSED"):
-                m.d.comb += self.i.ready.eq(1)
-                with m.If(move & last):
+            with m.State("CHECKSUM LOOKS"):
+                m.next = "CHECKSUM DECIDES"
+
+            with m.State("CHECKSUM DECIDES"):
+                m.d.sync += left.eq(written_after(cfg))
+                with m.If(~ended | ~flags.length):
+                    refuse(ErrorCode.LENGTH)
+                with m.Elif(~flags.checksum):
+                    refuse(ErrorCode.CHECKSUM)
+                with m.Elif(foreign):
+                    refuse(ErrorCode.GEOMETRY)
+                with m.Else():
+                    m.next = "SETTLE"
+                with m.If(ended & ~(flags.length & flags.checksum & ~foreign)):
                     m.next = "IDLE"
 
-        with m.If(crc.busy):
-            m.d.comb += self.i.ready.eq(0)
+            with m.State("SETTLE"):
+                # Until the last word has come to the last bank.
+                m.d.sync += left.eq(left - 1)
+                with m.If(left == 1):
+                    m.d.sync += self.loaded.eq(1)
+                    m.next = "IDLE"
+
+            with m.State("REFUSED"):
+                m.d.comb += takes.eq(1)
+                with m.If(fresh & ended):
+                    m.next = "IDLE"
 
         # A layer in a format that no decoder of this core knows would never give a beat.
         record = data.View(struct_of(LAYER), self.write_table.data)
         known = Cat(record.format == kind for kind in formats_of(cfg)).any()
         with m.If(self.write_table.en & ~known):
             m.d.sync += foreign.eq(1)
-        with m.If(fsm.ongoing("IDLE")):
+        with m.If(begins):
             m.d.sync += foreign.eq(0)
         m.d.comb += self.busy.eq(~fsm.ongoing("IDLE"))
-        self._ports(m, shifted, kind, index, write, write_at)
+        self._ports(m, shifted, Mux(writes, chosen, 0), write_at)
         return m
 
     def _sizes(self, m: Module, kind: Signal) -> tuple[Signal, Signal, Signal]:
@@ -285,30 +348,17 @@ class Loader(wiring.Component):
                     m.d.comb += [parts.eq(words), depth.eq(records), last_index.eq(sections - 1)]
         return parts, depth, last_index
 
-    def _ports(
-        self,
-        m: Module,
-        shifted: Signal,
-        kind: Signal,
-        index: Signal,
-        write: Signal,
-        write_at: Signal,
-    ) -> None:
-        """Drive the write ports; a record of n words lies in the upper 32 n bits shifted in."""
-        ports = [
-            (Section.LAYERS, [self.write_table], LAYER_WORDS),
-            (Section.BASIS, self.write_basis, BASIS_WORDS),
-            (Section.BIAS, self.write_bias, 1),
-            (Section.WEIGHTS, self.write_weights, 1),
-        ]
-        numbered = [
-            (section, number, port, words)
-            for section, ports_of_kind, words in ports
-            for number, port in enumerate(ports_of_kind)
-        ]
-        for section, number, port, words in numbered:
+    def _ports(self, m: Module, shifted: Signal, writes: Value, write_at: Signal) -> None:
+        """Drive the write ports, in the clock behind ``writes``, which has a bit for each.
+
+        A record of n words lies in the upper 32 n bits shifted in.
+        """
+        ports: list[tuple[WritePort, int]] = [(self.write_table, LAYER_WORDS)]
+        ports += [(port, BASIS_WORDS) for port in self.write_basis]
+        ports += [(port, 1) for port in (*self.write_bias, *self.write_weights)]
+        for index, (port, words) in enumerate(ports):
             m.d.comb += [
                 port.addr.eq(write_at),
                 port.data.eq(shifted[len(shifted) - 32 * words :]),
-                port.en.eq(write & (kind == section) & (index == number)),
             ]
+            m.d.sync += port.en.eq(writes[index])

@@ -6,6 +6,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from fantastic4.config import CoreConfig
+from fantastic4.timing import WRITTEN_AT_ONCE
 from fantastic4_hw.blockram import BlockRam
 
 
@@ -28,6 +29,11 @@ class WriteSignature(wiring.Signature):
     def create(self, *, path: tuple[str | int, ...] = (), src_loc_at: int = 0) -> WritePort:
         """Return an interface with this signature."""
         return WritePort(self, path=path, src_loc_at=1 + src_loc_at)
+
+
+def written_after(cfg: CoreConfig) -> int:
+    """Return the clocks from a write at a slice's port until each of its weight banks has it."""
+    return -(-cfg.engines * cfg.banks // WRITTEN_AT_ONCE) + 1
 
 
 WORD_FIELDS = {"first": 1}

@@ -45,7 +45,7 @@ class Multiply(wiring.Component):
     write_basis: WritePort
     write_bias: WritePort
 
-    latency = 6
+    latency = 7
 
     def __init__(self, cfg: CoreConfig):
         self.cfg = cfg
@@ -77,49 +77,61 @@ class Multiply(wiring.Component):
             registered_product(m, total, factor, platform)
             for total, factor in zip(sums, basis, strict=True)
         ]
-        pairs = [Signal(signed(len(products[0]) + 1), name=f"pair_{i}") for i in range(2)]
-        total = Signal(signed(len(products[0]) + 2))
+        width = len(products[0])
+        pairs = [Signal(signed(width + 1), name=f"pair_{i}", reset_less=True) for i in range(2)]
+        total = Signal(signed(width + 2), reset_less=True)
         m.d.sync += [
             pairs[0].eq(products[0] + products[1]),
             pairs[1].eq(products[2] + products[3]),
             total.eq(pairs[0] + pairs[1]),
         ]
 
-        # Stage 6: add to what the tiles before gave.
+        # Stage 6: what the tiles before gave; stage 7: add to it.
         row = self.rows.payload
-        valid = self._delayed(m, self.rows.valid, 5)
+        valid = self._delayed(m, self.rows.valid, 5, flag=True)
         opening = self._delayed(m, row.open, 5)
         close = self._delayed(m, row.close, 5)
         engine = self._delayed(m, row.engine, 5)
+        before = Signal(signed(self.cfg.acc_width), reset_less=True)
+        latest = Signal.like(total)
         z = Signal(signed(self.cfg.acc_width))
-        m.d.comb += z.eq(Mux(opening, bias, self._partial(m, engine, z, valid)) + total)
-        m.d.sync += [self.z.valid.eq(valid & close), self.z.payload.eq(z)]
+        m.d.sync += [
+            before.eq(Mux(opening, bias, self._partial(m, engine, z, valid))),
+            latest.eq(total),
+        ]
+        m.d.comb += z.eq(before + latest)
+        m.d.sync += [
+            self.z.valid.eq(self._delayed(m, valid & close, 1, flag=True)),
+            self.z.payload.eq(z),
+        ]
         return m
 
     def _partial(self, m: Module, engine: Value, z: Signal, valid: Value) -> Value:
-        """Return the ``z`` that the engine had last; it gets another one where ``valid``."""
+        """Return the ``z`` that the engine had last; one clock later it gets another, if valid."""
         shape = signed(self.cfg.acc_width)
+        written, latest = self._delayed(m, valid, 1, flag=True), self._delayed(m, engine, 1)
         if self.cfg.engines == 1:
             last = Signal(shape)
-            with m.If(valid):
+            with m.If(written):
                 m.d.sync += last.eq(z)
-            return last
+            return Mux(written, z, last)
         m.submodules.partial = partial = memory.Memory(
             shape=shape, depth=1 << rows_shape(self.cfg), init=[]
         )
         write, read = partial.write_port(), partial.read_port(domain="comb")
         m.d.comb += [
             read.addr.eq(engine),
-            write.addr.eq(engine),
+            write.addr.eq(latest),
             write.data.eq(z),
-            write.en.eq(valid),
+            write.en.eq(written),
         ]
-        return read.data
+        return Mux(written & (engine == latest), z, read.data)
 
-    def _delayed(self, m: Module, value: Value, clocks: int) -> Value:
-        """Return ``value`` of so many clocks ago."""
+    def _delayed(self, m: Module, value: Value, clocks: int, *, flag: bool = False) -> Value:
+        """Return ``value`` of so many clocks ago; a ``flag`` is 0 behind a reset."""
         for clock in range(clocks):
-            later = Signal(len(value), name=f"{getattr(value, 'name', 'field')}_{clock}")
+            name = f"{getattr(value, 'name', 'field')}_{clock}"
+            later = Signal(len(value), name=name, reset_less=not flag)
             m.d.sync += later.eq(value)
             value = later
         return value
@@ -164,16 +176,13 @@ class Multiply(wiring.Component):
         narrow, shift = Signal(), Signal.like(self.bias_shift)
         with m.If(self._enters()):
             m.d.sync += [narrow.eq(self.bias_narrow), shift.eq(self.bias_shift)]
-        narrow = self._delayed(m, narrow, 1)
 
-        # One clock behind the row: the address, and on to the next bias.
-        opened = self._delayed(m, self.rows.valid & row.open, 1)
-        ends = self._delayed(m, row.ends & row.final, 1)
+        # With the row: the address, and on to the next bias.
         at, upper = Signal(range(self.cfg.row_depth + 1)), Signal()
         with m.If(self.begin):
             m.d.sync += at.eq(0)
-        with m.Elif(opened):
-            stays = narrow & ~upper & ~ends
+        with m.Elif(self.rows.valid & row.open):
+            stays = narrow & ~upper & ~(row.ends & row.final)
             m.d.sync += [at.eq(at + ~stays), upper.eq(stays)]
         m.d.comb += [
             storage.read_addr.eq(at),
@@ -182,15 +191,18 @@ class Multiply(wiring.Component):
             storage.write_en.eq(self.write_bias.en),
         ]
 
-        # Three clocks behind: the word, or a half of it; from there the shift, in two clocks.
+        # Two clocks behind: the word; three: it, or a half of it; then the shift, in two clocks.
         narrow, upper = self._delayed(m, narrow, 2), self._delayed(m, upper, 2)
-        fine, coarse = (Signal(signed(width), name=name) for name in ("bias_fine", "bias_coarse"))
+        bias, fine, coarse = (
+            Signal(signed(width), name=name, reset_less=True)
+            for name in ("bias", "bias_fine", "bias_coarse")
+        )
         word = storage.read_data
         mantissa = Mux(upper, word[half:], word[:half]).as_signed()
-        bias = Mux(narrow, mantissa, word.as_signed())
         shift = self._delayed(m, shift, 3)
         later = self._delayed(m, shift, 1)
         m.d.sync += [
+            bias.eq(Mux(narrow, mantissa, word.as_signed())),
             fine.eq(bias << shift[:2]),
             coarse.eq(fine << (later & 0b1100)),
         ]

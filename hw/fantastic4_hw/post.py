@@ -30,7 +30,7 @@ class Post(wiring.Component):
     z: stream.Interface
     o: stream.Interface
 
-    latency = 4
+    latency = 5
 
     def __init__(self, cfg: CoreConfig):
         self.cfg = cfg
@@ -48,19 +48,31 @@ class Post(wiring.Component):
         """Return the gateware."""
         m = Module()
         width = self.cfg.acc_width
-        coarse, fine = (Signal(signed(width + 1), name=name) for name in ("coarse", "fine"))
-        rounded = Signal(signed(width))
+        coarse, fine = (
+            Signal(signed(width + 1), name=name, reset_less=True) for name in ("coarse", "fine")
+        )
+        rounded = Signal(signed(width), reset_less=True)
         m.d.sync += [
             coarse.eq((self.z.payload << 1) >> (self.shift & 0b111000)),
             fine.eq(coarse >> self.shift[:3]),
             rounded.eq((fine + 1) >> 1),
         ]
 
-        below = rounded < self.low
-        above = rounded > self.high
+        kept = Signal.like(rounded)
+        negative, large, lower, higher = (
+            Signal(name=name, reset_less=True) for name in ("negative", "large", "lower", "higher")
+        )
         m.d.sync += [
-            self.o.payload.rounded.eq(rounded),
-            self.o.payload.y.eq(Mux(below, self.low, Mux(above, self.high, rounded[:8]))),
+            kept.eq(rounded),
+            negative.eq(rounded < 0),
+            large.eq(rounded[8:-1].any()),
+            lower.eq(rounded[:8] < self.low),
+            higher.eq(rounded[:8] > self.high),
+        ]
+        below, above = negative | (~large & lower), large | higher
+        m.d.sync += [
+            self.o.payload.rounded.eq(kept),
+            self.o.payload.y.eq(Mux(below, self.low, Mux(above, self.high, kept[:8]))),
         ]
 
         valid = self.z.valid

@@ -2,7 +2,7 @@
 """Retires finished rows: into the next layer's buffer, or as results with their arg-max."""
 
 from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
-from amaranth.lib import data, fifo, stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from fantastic4.config import CoreConfig
@@ -15,6 +15,7 @@ from fantastic4_hw.shapes import (
     RESULT_LAYOUT,
     finished_layout,
 )
+from fantastic4_hw.streams import Queue
 
 
 class Retire(wiring.Component):
@@ -89,36 +90,42 @@ class Retire(wiring.Component):
         m = Module()
         cores = self.cfg.cores
         places = self.cfg.lanes // cores
-        row, place, buffer = Signal(FEATURE_WIDTH), Signal(range(places)), Signal()
-        """Rows of each core that have come; place of the next in their chunk."""
-        final = Signal()
+        row, buffer = Signal(FEATURE_WIDTH), Signal()
+        """Rows of each core that have come."""
+        place = Signal(places)
+        """Place of this row in their chunk, a bit each."""
+        beyond = Signal(signed(FEATURE_WIDTH + 1))
+        """Rows of each core behind this one, less one."""
+        final = beyond[-1]
         last_layer = Signal()
 
         m.d.comb += [
-            final.eq(row == (self.layer.out_features - 1) >> cores.bit_length() - 1),
             self.drained.eq(self.i.valid & final),
             self.done.eq(self.drained & last_layer),
+            self.write.valid.eq(self.i.valid & ~last_layer),
             self.write.slot.eq(buffer),
             self.write.chunk.eq(self.chunks_ready),
         ]
         for lane in range(self.cfg.lanes):
             m.d.comb += [
                 self.write.acts[lane].eq(self.i.payload[lane % cores].y),
-                self.write.en[lane].eq(self.i.valid & ~last_layer & (place == lane // cores)),
+                self.write.en[lane].eq(place[lane // cores]),
             ]
 
         with m.If(self.i.valid):
-            m.d.sync += row.eq(row + 1)
-            with m.If((place == places - 1) | final):
-                m.d.sync += [place.eq(0), self.chunks_ready.eq(self.chunks_ready + 1)]
-            with m.Else():
-                m.d.sync += place.eq(place + 1)
+            m.d.sync += [
+                row.eq(row + 1),
+                beyond.eq(beyond - 1),
+                place.eq(place.rotate_left(1)),
+                self.chunks_ready.eq(self.chunks_ready + place[-1]),
+            ]
         with m.If(self.begin | self.drained):
             m.d.sync += [
                 self.layer.eq(self.record),
                 last_layer.eq(self.is_last),
                 row.eq(0),
-                place.eq(0),
+                beyond.eq(((self.record.out_features - 1) >> cores.bit_length() - 1) - 1),
+                place.eq(1),
                 self.chunks_ready.eq(0),
                 buffer.eq(Mux(self.begin, 0, ~buffer)),
             ]
@@ -126,55 +133,93 @@ class Retire(wiring.Component):
         queue_results = self._queue if cores == 1 else self._wide_queue
         left = queue_results(m, row, final, last_layer)
 
-        free = Signal(range(self.depth + 1), init=self.depth)
-        m.d.comb += self.room.eq(free >= self.cfg.engines)
-        m.d.sync += free.eq(free + left - Mux(self.reserve, self.reserve_rows, 0))
-        if cores > 1:
+        self._account(m, left)
+        return m
+
+    def _account(self, m: Module, left: Value) -> None:
+        """Keep count of the queue's places; ``left``: one becomes free.
+
+        Whether there is room is found out a clock ahead, for all that may happen in this one.
+        """
+        group, depth = self.cfg.engines, self.depth
+        free = Signal(range(depth + 1), init=depth)
+        reserved, rows = Signal(), Signal.like(self.reserve_rows)
+        m.d.sync += [
+            reserved.eq(self.reserve),
+            rows.eq(self.reserve_rows),
+            free.eq(free + left - Mux(reserved, rows, 0)),
+        ]
+
+        def will_be(least: int) -> Value:
+            return Mux(left, free >= least - 1, free >= least)
+
+        # What is reserved in this clock and in the one before is not taken off yet.
+        one, two, three = (will_be(group * count) for count in (1, 2, 3))
+        crowded = Signal()
+        m.d.comb += self.room.eq(~crowded)
+        m.d.sync += crowded.eq(
+            ~Mux(self.reserve, Mux(reserved, three, two), Mux(reserved, two, one))
+        )
+        if self.cfg.cores > 1:
             opened = Signal()
             with m.If(self.done):
                 m.d.sync += opened.eq(0)
             with m.Elif(self.reserve):
                 m.d.sync += opened.eq(1)
-            with m.If(~opened):
-                m.d.comb += self.room.eq(free == self.depth)
-        return m
+            with m.If(self.done | ~(opened | self.reserve)):
+                m.d.sync += crowded.eq(~will_be(depth))
 
     def _value(self, core: int) -> Value:
         """Return what the row of a core is as a result."""
         finished = self.i.payload[core]
         return Mux(self.layer.logits, finished.rounded, finished.y)
 
-    def _queue(self, m: Module, row: Signal, final: Signal, last_layer: Signal) -> Value:
+    def _queue(self, m: Module, row: Signal, final: Value, last_layer: Signal) -> Value:
         """Find the arg-max and queue the results; return whether one leaves."""
         value = Signal(signed(32))
-        index, last, valid = Signal(INDEX_WIDTH), Signal(), Signal()
+        index, first, last, valid = Signal(INDEX_WIDTH), Signal(), Signal(), Signal()
         m.d.sync += [
             value.eq(self._value(0)),
             index.eq(row),
+            first.eq(row == 0),
             last.eq(final),
             valid.eq(self.i.valid & last_layer),
         ]
 
-        greatest, greatest_index = Signal(signed(32)), Signal(INDEX_WIDTH)
-        best = Signal(INDEX_WIDTH)
-        wins = (index == 0) | (value > greatest)
-        m.d.comb += best.eq(Mux(wins, index, greatest_index))
-        with m.If(valid & wins):
-            m.d.sync += [greatest.eq(value), greatest_index.eq(index)]
-
-        m.submodules.queue = queue = fifo.SyncFIFOBuffered(
-            width=RESULT_LAYOUT.size, depth=self.depth
+        # A value is compared with the one before it and with the greatest of those before that:
+        # which of them counts, the clock behind that knows.
+        latest, latest_index, greatest_index = (
+            Signal.like(value),
+            Signal.like(index),
+            Signal.like(index),
         )
-        m.d.comb += [
-            queue.w_data.eq(Cat(value, best, last)),
-            queue.w_en.eq(valid),
-            self.results.payload.eq(queue.r_data),
-            self.results.valid.eq(queue.r_rdy),
-            queue.r_en.eq(self.results.ready),
+        greatest = Signal.like(value)
+        begins, ends, fresh = Signal(), Signal(), Signal()
+        above_latest, above_greatest, won = Signal(), Signal(), Signal()
+        with m.If(valid):
+            m.d.sync += [
+                Cat(latest, latest_index, begins, ends).eq(Cat(value, index, first, last)),
+                above_latest.eq(value > latest),
+                above_greatest.eq(value > greatest),
+            ]
+        m.d.sync += fresh.eq(valid)
+        wins = begins | Mux(won, above_latest, above_greatest)
+        with m.If(fresh):
+            m.d.sync += won.eq(wins)
+            with m.If(wins):
+                m.d.sync += [greatest.eq(latest), greatest_index.eq(latest_index)]
+
+        m.submodules.queue = queue = Queue(RESULT_LAYOUT, self.depth)
+        result = queue.i.payload
+        m.d.sync += [
+            Cat(result.value, result.last).eq(Cat(latest, ends)),
+            result.best.eq(Mux(wins, latest_index, greatest_index)),
+            queue.i.valid.eq(fresh),
         ]
+        wiring.connect(m, queue.o, wiring.flipped(self.results))
         return self.results.valid & self.results.ready
 
-    def _wide_queue(self, m: Module, row: Signal, final: Signal, last_layer: Signal) -> Value:
+    def _wide_queue(self, m: Module, row: Signal, final: Value, last_layer: Signal) -> Value:
         """Queue the results of a clock side by side; return whether the last of them leaves."""
         wide, valid = Signal(wide_layout(self.cfg)), Signal()
         m.d.sync += [
@@ -183,16 +228,9 @@ class Retire(wiring.Component):
             wide.last.eq(final),
             valid.eq(self.i.valid & last_layer),
         ]
-        m.submodules.queue = queue = fifo.SyncFIFOBuffered(
-            width=wide.shape().size, depth=self.depth
-        )
+        m.submodules.queue = queue = Queue(wide_layout(self.cfg), self.depth)
         m.submodules.serialiser = serialiser = Serialiser(self.cfg)
-        m.d.comb += [
-            queue.w_data.eq(wide),
-            queue.w_en.eq(valid),
-            serialiser.i.payload.eq(queue.r_data),
-            serialiser.i.valid.eq(queue.r_rdy),
-            queue.r_en.eq(serialiser.i.ready),
-        ]
+        m.d.comb += [queue.i.payload.eq(wide), queue.i.valid.eq(valid)]
+        wiring.connect(m, queue.o, serialiser.i)
         wiring.connect(m, serialiser.o, wiring.flipped(self.results))
         return serialiser.i.valid & serialiser.i.ready

@@ -18,7 +18,8 @@ class Sequencer(wiring.Component):
     Members
     -------
     start : ``In(1)``
-        There is a network and an input: begin as soon as the inference before has finished.
+        There is a network and an input: begin as soon as the inference before has finished, but no
+        earlier than in the next clock.
     begin : ``Out(1)``
         An inference begins in this clock; steps follow from the next.
     done : ``In(1)``
@@ -29,7 +30,8 @@ class Sequencer(wiring.Component):
     table_index : ``Out(4)``, ``table_record`` : ``In(LAYER_LAYOUT)``
         Port of the layer table: the record of ``table_index``, one clock later.
     layer : ``Out(LAYER_LAYOUT)``, ``is_last`` : ``Out(1)``
-        The layer whose steps are being given; while idle, the first one.
+        The layer whose steps are being given: ``is_last`` from its first clock on, ``layer`` from
+        its second.
     slot : ``In(1)``
         Input slot of the inference.
     chunks_ready : ``In``, ``drained`` : ``In(1)``
@@ -105,9 +107,10 @@ class Sequencer(wiring.Component):
         """This chunk would fill its tile."""
         first_tile, last_tile, first_plane = Signal(), Signal(), Signal()
         is_first, last, following = Signal(), Signal(), Signal(4)
-        enters_last = following == self.layers - 1
-        ahead = Signal()
-        """The layer before has not finished."""
+        enters_last = Signal()
+        """The record at hand is that of the last layer."""
+        ahead, computed = Signal(), Signal()
+        """The layer before has not finished; this chunk of its outputs is there."""
         buffer = Signal()
         """Hidden buffer this layer reads."""
 
@@ -133,71 +136,93 @@ class Sequencer(wiring.Component):
             self.reserve_rows.eq(rows),
             self.table_index.eq(following),
         ]
+        m.d.sync += enters_last.eq(following == self.layers - 1)
 
-        def enter_tile(beyond: Value) -> None:
-            """Begin a tile with ``beyond + 1`` chunks of its plane behind its first one."""
+        # What a group and a plane begin with, found out when their layer is entered.
+        all_chunks, all_planes = Signal.like(chunks_beyond), Signal.like(planes_beyond)
+        single_tile = Signal()
+
+        def enter_tile(is_last: Value) -> None:
             m.d.sync += [
                 in_tile.eq(0),
                 last_place.eq(tile_chunks == 1),
-                last_tile.eq(beyond < tile_chunks - 1),
+                last_tile.eq(is_last),
             ]
 
-        def enter_plane(beyond: Value) -> None:
+        def enter_plane(beyond: Value, is_single: Value) -> None:
+            """Begin a plane with ``beyond + 1`` chunks behind its first one."""
             m.d.sync += [chunk.eq(0), chunks_beyond.eq(beyond), first_tile.eq(1)]
-            enter_tile(beyond)
+            enter_tile(is_single)
 
         def enter_layer() -> None:
-            """Begin the layer of the record at hand; the next one's is then asked for.
+            """Begin the layer of the record at hand.
 
-            That has the time until the first outputs of a layer, except behind the first layer,
-            which may have but one step: there the table is asked a clock earlier.
+            The next one's is then asked for: that has the time until the first outputs of a layer.
+            But the first layer may have a single step, so there the table is asked a clock earlier.
             """
             new = self.table_record
+            chunks, planes = new.in_chunks - 2, new.planes - 2
+            is_single = new.in_chunks <= tile_chunks
             m.d.sync += [
-                record.eq(new),
+                all_chunks.eq(chunks),
+                all_planes.eq(planes),
+                single_tile.eq(is_single),
                 rows_beyond.eq(((new.out_features + cfg.cores - 1) >> shift) - (cfg.engines + 1)),
-                planes_beyond.eq(new.planes - 2),
+                planes_beyond.eq(planes),
                 first_plane.eq(1),
                 last.eq(enters_last),
-                following.eq(Mux(enters_last, 0, following + 1)),
             ]
-            enter_plane(new.in_chunks - 2)
+            enter_plane(chunks, is_single)
 
-        computed = Signal()
-        m.d.comb += computed.eq(~ahead | (chunk < self.chunks_ready))
+        def ask_following(is_last: Value) -> None:
+            m.d.sync += following.eq(Mux(is_last, 0, following + 1))
+
+        # What is wanted of a layer when its first rows come is kept a clock later.
+        entered = Signal()
+        m.d.sync += entered.eq(0)
+        with m.If(self.begin | entered):
+            m.d.sync += record.eq(self.table_record)
+
+        # Whether a chunk is there is found out a clock ahead, for this one and for the next. When a
+        # plane ends, the layer before has finished.
+        moves = Signal()
+        here, there = (at < self.chunks_ready for at in (chunk, chunk + 1))
+        m.d.sync += computed.eq(~ahead | Mux(moves, there, here))
         with m.If(self.drained):
             m.d.sync += ahead.eq(0)
 
         m.d.comb += [self.layer.eq(record), self.is_last.eq(last)]
         with m.FSM() as fsm:
-            with m.State("IDLE"):
-                m.d.comb += [self.layer.eq(self.table_record), self.is_last.eq(enters_last)]
-                with m.If(self.start):
-                    m.d.comb += [self.begin.eq(1), self.table_index.eq(~enters_last)]
-                    enter_layer()
-                    m.d.sync += [is_first.eq(1), ahead.eq(0), buffer.eq(1)]
-                    m.next = "STEP"
+            with m.State("IDLE"), m.If(self.start):
+                ask_following(enters_last)
+                m.next = "BEGIN"
+
+            with m.State("BEGIN"):
+                m.d.comb += self.begin.eq(1)
+                enter_layer()
+                m.d.sync += [is_first.eq(1), ahead.eq(0), computed.eq(1), buffer.eq(1)]
+                m.next = "STEP"
 
             with m.State("STEP"):
                 m.d.comb += self.steps.valid.eq(computed & (self.room | ~last))
-                with m.If(self.steps.valid & self.steps.ready):
+                m.d.comb += moves.eq(self.steps.valid & self.steps.ready)
+                with m.If(moves):
                     m.d.comb += self.reserve.eq(group_ends & last)
-                    beyond = chunks_beyond - 1
                     m.d.sync += [
                         chunk.eq(chunk + 1),
-                        chunks_beyond.eq(beyond),
+                        chunks_beyond.eq(chunks_beyond - 1),
                         in_tile.eq(in_tile + 1),
                         last_place.eq(in_tile == tile_chunks - 2),
                     ]
                     with m.If(step.last):
                         m.d.sync += first_tile.eq(0)
-                        enter_tile(beyond)
+                        enter_tile(chunks_beyond < tile_chunks)
                     with m.If(plane_ends):
-                        enter_plane(record.in_chunks - 2)
+                        enter_plane(all_chunks, single_tile)
                         m.d.sync += [planes_beyond.eq(planes_beyond - 1), first_plane.eq(0)]
                     with m.If(group_ends):
                         m.d.sync += [
-                            planes_beyond.eq(record.planes - 2),
+                            planes_beyond.eq(all_planes),
                             first_plane.eq(1),
                             rows_beyond.eq(rows_beyond - cfg.engines),
                         ]
@@ -206,11 +231,15 @@ class Sequencer(wiring.Component):
                             m.next = "FINISH"
                         with m.Else():
                             enter_layer()
-                            m.d.sync += [is_first.eq(0), buffer.eq(~buffer), ahead.eq(1)]
+                            ask_following(enters_last)
+                            m.d.sync += [entered.eq(1), is_first.eq(0), buffer.eq(~buffer)]
+                            m.d.sync += [ahead.eq(1), computed.eq(self.chunks_ready.any())]
 
-            with m.State("FINISH"):
-                with m.If(self.done):
-                    m.next = "IDLE"
+            with m.State("FINISH"), m.If(self.done):
+                m.next = "IDLE"
+                with m.If(self.start):
+                    ask_following(enters_last)
+                    m.next = "BEGIN"
 
         m.d.comb += self.running.eq(~fsm.ongoing("IDLE"))
         return m

@@ -9,10 +9,16 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from fantastic4.config import CoreConfig
 from fantastic4.layout import BASIS_WORDS, LAYER
+from fantastic4.timing import WRITTEN_AT_ONCE
 from fantastic4_hw.array import Array
 from fantastic4_hw.decoder.signature import COMMAND_LAYOUT, ENTRY_LAYOUT
 from fantastic4_hw.feed import EngineFeed
-from fantastic4_hw.memories import WeightBanks, WritePort, WriteSignature, word_layout
+from fantastic4_hw.memories import (
+    WeightBanks,
+    WritePort,
+    WriteSignature,
+    word_layout,
+)
 from fantastic4_hw.multiply import Multiply
 from fantastic4_hw.post import Post
 from fantastic4_hw.shapes import chunk_layout, finished_layout, step_layout
@@ -67,8 +73,8 @@ class SlicePorts(wiring.Component):
     Members
     -------
     start : ``In(1)``
-        There is no network: decoders and banks forget what they hold. Falls no earlier than two
-        clocks behind the last write.
+        There is no network: decoders and banks forget what they hold. Falls no earlier than
+        ``written_after`` clocks behind the last write.
     give, command, entry, open, first_layer : ``In``, ready : ``Out(1)``
         Between ``LayerFeed`` and the decoders.
     write_weights, write_basis, write_bias : ``In``
@@ -138,7 +144,6 @@ class Slice(SlicePorts):
     def elaborate(self, platform: object) -> Module:
         """Return the gateware."""
         m = Module()
-        self._written: dict[int, WritePort] = {}
         m.submodules.array = array = Array(self.cfg)
         m.submodules.multiply = multiply = Multiply(self.cfg)
         m.submodules.post = post = Post(self.cfg)
@@ -180,8 +185,7 @@ class Slice(SlicePorts):
     def _dense(self, m: Module, array: Array) -> tuple[Value, Value]:
         """Add weights without decoders; return whether they take a command, and their fault."""
         m.submodules.weights = weights = DenseWeights(self.cfg)
-        for index, port in enumerate(weights.write):
-            self._later(m, index, port)
+        self._write(m, weights.write)
         for beats, codes in zip(array.beats, weights.codes, strict=True):
             m.d.comb += [beats.valid.eq(weights.fed), beats.payload.eq(codes)]
         m.d.comb += [
@@ -212,33 +216,42 @@ class Slice(SlicePorts):
         total = cfg.engines * cfg.banks
         together = total if cfg.lock_step else 1
         words: list[Any] = []
+        memories: list[WritePort] = []
         for number in range(0, total, together):
             banks = WeightBanks(cfg, together)
             m.submodules[f"banks_{number}"] = banks
-            for index, port in enumerate(banks.write, number):
-                self._later(m, index, port)
+            memories += banks.write
             m.d.comb += banks.start.eq(self.start)
             words += banks.o
+        self._write(m, memories)
         return words
 
-    def _later(self, m: Module, index: int, port: WritePort) -> None:
-        """Write what the loader writes a clock later, from registers of the bank's engine.
+    def _write(self, m: Module, memories: list[WritePort]) -> None:
+        """Connect the weight memories' write ports, a bank each, with the loader's.
 
-        From the loader alone they would reach over the whole chip. They take only what is meant for
-        their engine, or synthesis would make one of all.
+        A write goes from each four banks to the next, a clock each: from the loader alone it would
+        reach over the whole chip.
         """
-        write, engine = self.write_weights[index], index // self.cfg.banks
-        if index % self.cfg.banks == 0:
-            banks = self.write_weights[index : index + self.cfg.banks]
-            own = WriteSignature(self.cfg.weight_depth, self.cfg.word_width).create()
-            self._written[engine] = own
-            with m.If(Cat(bank.en for bank in banks).any()):
-                m.d.sync += [own.addr.eq(write.addr), own.data.eq(write.data)]
-        m.d.comb += [
-            port.addr.eq(self._written[engine].addr),
-            port.data.eq(self._written[engine].data),
-        ]
-        m.d.sync += port.en.eq(write.en)
+        ports = self.write_weights
+        addr: Value = ports[0].addr
+        word: Value = ports[0].data
+        enables: Value = Cat(port.en for port in ports)
+        for first in range(0, len(memories), WRITTEN_AT_ONCE):
+            own_addr = Signal(len(addr), name=f"write_addr_{first}", reset_less=True)
+            own_word = Signal(len(word), name=f"write_data_{first}", reset_less=True)
+            ahead = Signal(len(enables), name=f"write_en_{first}")
+            # Only what is meant for this slice: registers that are alike would become one.
+            with m.If(enables.any() if first == 0 and self.cfg.cores > 1 else 1):
+                m.d.sync += [own_addr.eq(addr), own_word.eq(word)]
+            m.d.sync += ahead.eq(enables)
+            here = memories[first : first + WRITTEN_AT_ONCE]
+            for bank, memory in enumerate(here):
+                m.d.comb += [
+                    memory.addr.eq(own_addr),
+                    memory.data.eq(own_word),
+                    memory.en.eq(ahead[bank]),
+                ]
+            addr, word, enables = own_addr, own_word, ahead[len(here) :]
 
     def _feed(self, m: Module, engine: int, words: list[Any]) -> EngineFeed:
         """Return the decoders of an engine, with its weight words and the layers connected."""

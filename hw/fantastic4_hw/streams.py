@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pieces that go between two streams."""
 
-from amaranth.hdl import Module, Mux, ShapeLike, Signal
+from amaranth.hdl import Module, Mux, ShapeLike, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
+
+from fantastic4_hw.blockram import BlockRam
 
 
 class Buffer(wiring.Component):
@@ -45,4 +47,66 @@ class Buffer(wiring.Component):
             m.d.sync += full.eq(1)
         with m.If(~full):
             m.d.sync += spare.eq(self.i.payload)
+        return m
+
+
+class Queue(wiring.Component):
+    """A queue in block RAM, for a writer that sees to it that there is room.
+
+    What is taken is offered ``latency`` clocks later, if nothing stands before it.
+
+    Parameters
+    ----------
+    shape : ShapeLike
+        Of the payload.
+    depth : int
+        Places, a power of two.
+
+    Members
+    -------
+    i : ``In(stream, always_ready)``
+    o : ``Out(stream)``
+    """
+
+    i: stream.Interface
+    o: stream.Interface
+
+    latency = 3
+
+    def __init__(self, shape: ShapeLike, depth: int):
+        if depth & depth - 1:
+            raise ValueError(f"depth must be a power of two, not {depth!r}")
+        self.depth = depth
+        super().__init__(
+            {
+                "i": In(stream.Signature(shape, always_ready=True)),
+                "o": Out(stream.Signature(shape)),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """Return the gateware."""
+        m = Module()
+        width = len(Value.cast(self.i.payload))
+        m.submodules.storage = storage = BlockRam(self.depth, width, stalls=True)
+        waiting = Signal(range(self.depth + 1))
+        """Places taken, without what has been read."""
+        some, fetched = Signal(), Signal()
+        m.d.comb += [
+            storage.write_data.eq(self.i.payload),
+            storage.write_en.eq(self.i.valid),
+            storage.move.eq(~self.o.valid | self.o.ready),
+            storage.fetch.eq(some & (~fetched | storage.move)),
+            Value.cast(self.o.payload).eq(storage.read_data),
+        ]
+        m.d.sync += [
+            storage.write_addr.eq(storage.write_addr + self.i.valid),
+            storage.read_addr.eq(storage.read_addr + storage.fetch),
+            waiting.eq(waiting + self.i.valid - storage.fetch),
+            some.eq(Mux(storage.fetch, waiting > 1, some) | self.i.valid),
+        ]
+        with m.If(storage.move):
+            m.d.sync += [self.o.valid.eq(fetched), fetched.eq(0)]
+        with m.If(storage.fetch):
+            m.d.sync += fetched.eq(1)
         return m

@@ -55,7 +55,7 @@ class MaskedTree(wiring.Component):
             masks.append(Const(0, 1))
         level: list[Value] = []
         for j in range(0, len(acts), 2):
-            total = Signal(9, name=f"sum_0_{j // 2}")
+            total = Signal(9, name=f"sum_0_{j // 2}", reset_less=True)
             pair = masked_sum(m, acts[j], masks[j], acts[j + 1], masks[j + 1], platform)
             m.d.sync += total.eq(pair)
             level.append(total)
@@ -64,7 +64,7 @@ class MaskedTree(wiring.Component):
             above: list[Value] = []
             for index in range(0, len(level), 2):
                 pair_of = level[index : index + 2]
-                total = Signal(9 + depth, name=f"sum_{depth}_{index // 2}")
+                total = Signal(9 + depth, name=f"sum_{depth}_{index // 2}", reset_less=True)
                 m.d.sync += total.eq(pair_of[0] + pair_of[1] if len(pair_of) == 2 else pair_of[0])
                 above.append(total)
             level = above

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Weights of cores that decode nothing but *dense*: read when they are wanted, not before."""
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -17,7 +17,8 @@ class DenseWeights(wiring.Component):
 
     A dense word is a beat, and when a step is taken there is time to read it: codes are there with
     the chunk. So memories are never stalled, and no clock enable has to reach all of them in the
-    clock of the join; their address goes through a register an engine. Cannot stall.
+    clock of the join; their address goes from engine to engine, a clock each, and what they give
+    through a register of its own. Cannot stall.
 
     Members
     -------
@@ -32,7 +33,7 @@ class DenseWeights(wiring.Component):
     write : ``In``, one a bank
         The loader's ports. Words come in order, as many for each bank.
     codes : ``Out(beat_layout(cfg))``, one an engine
-        The beat, ``latency`` clocks after it was taken.
+        The beat, ``latency`` clocks and one for each engine before it after it was taken.
     fault : ``Out(1)``
         For one clock: the words are more or fewer than the layers take.
     """
@@ -84,11 +85,17 @@ class DenseWeights(wiring.Component):
         with m.If(self.give & self.ready):
             m.d.sync += fresh.eq(self.first_layer)
 
+        # Two chains of addresses, each for half an engine's banks: they differ in that one has a
+        # reset, or synthesis would make one of both.
+        passed: list[Value] = [at.addr, at.addr]
         for engine in range(cfg.engines):
-            # Synthesis merges registers that are alike, so these differ in how they begin.
-            init, reset_less = -(engine & 1), bool(engine & 2)
-            own = Signal.like(at.addr, init=init % (1 << len(at.addr)), reset_less=reset_less)
-            m.d.sync += own.eq(at.addr)
+            own = [
+                Signal.like(at.addr, name=f"addr_{engine}_{half}", reset_less=half == 0)
+                for half in range(2)
+            ]
+            m.d.sync += [later.eq(addr) for later, addr in zip(own, passed, strict=True)]
+            passed = [*own]
+            codes = []
             for index in range(cfg.banks):
                 number = engine * cfg.banks + index
                 write = self.write[number]
@@ -98,10 +105,10 @@ class DenseWeights(wiring.Component):
                     storage.write_addr.eq(write.addr),
                     storage.write_data.eq(write.data),
                     storage.write_en.eq(write.en),
-                    storage.read_addr.eq(own),
-                    self.codes[engine]
-                    .as_value()
-                    .word_select(index, cfg.word_width)
-                    .eq(storage.read_data),
+                    storage.read_addr.eq(own[2 * index // cfg.banks]),
                 ]
+                code = Signal(cfg.word_width, name=f"code_{number}", reset_less=True)
+                m.d.sync += code.eq(storage.read_data)
+                codes.append(code)
+            m.d.comb += self.codes[engine].eq(Cat(codes))
         return m

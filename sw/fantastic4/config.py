@@ -209,6 +209,11 @@ class CoreConfig:
         return max(1, (self.lanes - 1).bit_length())
 
     @property
+    def collect_levels(self) -> int:
+        """Registered levels of the multiplexer that collects the sums of all engines."""
+        return max(1, ((self.engines - 1).bit_length() + 1) // 2)
+
+    @property
     def word_width(self) -> int:
         """Bits of a weight word: as many as one dense beat of a bank."""
         return 4 * self.bank_lanes
@@ -296,6 +301,7 @@ BASE = CoreConfig(
     input_chunks=64,
     hidden_chunks=64,
     formats=("dense", "bitmask"),
+    shared_activations=True,
 )
 
 FULL = replace(BASE, name="full", weight_depth=4096, formats=ALL_FORMATS)
@@ -316,6 +322,18 @@ KWS_UP5K = CoreConfig(
     byte_checksum=True,
 )
 """Keyword spotting 490-256-256-256-12 on an iCE40 UP5K: weights in its four SPRAM."""
+
+DENSE = replace(
+    BASE,
+    name="dense",
+    row_depth=1024,
+    basis_depth=1024,
+    input_chunks=16,
+    hidden_chunks=16,
+    formats=("dense",),
+    byte_checksum=True,
+)
+"""Half a million 4-bit weights and no decoders: the fastest clock, on an ECP5-85."""
 
 FEW = replace(BASE, name="few", name_width=2)
 
@@ -350,7 +368,8 @@ PAPER = CoreConfig(
 )
 
 CONFIGS = {
-    cfg.name: cfg for cfg in (TINY, SMALL, BASE, FULL, FEW, TERNARY, KWS_UP5K, GSC_ECP5_25, PAPER)
+    cfg.name: cfg
+    for cfg in (TINY, SMALL, BASE, DENSE, FULL, FEW, TERNARY, KWS_UP5K, GSC_ECP5_25, PAPER)
 }
 
 

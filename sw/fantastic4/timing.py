@@ -30,17 +30,31 @@ from fantastic4.pace import BEAT_TO_COMMAND, Pace, SteadyPace, is_fixed, make_pa
 from fantastic4.pack import params_of, unpack
 from fantastic4.selection import Choice
 
-START = 1
+ACTIVATION_LATENCY = 4
+"""Clocks from a beat that is taken until its chunk has been read."""
+
+WRITTEN_AT_ONCE = 4
+"""Weight banks that are written in the same clock; the next ones follow in the next."""
+
+START = 2
 """Clocks from the last input transfer to the one in which the inference begins."""
+
+FED_TO_BEGIN = 1
+"""Clocks from the one in which all banks offer the first beat to that one."""
+
+CHUNK_TO_STEP = 2
+"""Clocks from the retirement of a chunk's last row to its step, which waited for it."""
 
 STEP_TO_TAKE = 1
 """Clocks from a step to the beat that is taken with it."""
 
-TREE_TO_RETIRE = 15
-"""Clocks from a tile's last beat to its first row's retirement, less the tree's levels."""
+TREE_TO_RETIRE = 17
+"""Clocks from a tile's last beat to its first row's retirement, less the levels of trees and of
+what collects their sums."""
 
-RETIRE_TO_RESULT = 3
-"""Clocks from the last row's retirement to its result at the port, an empty queue given."""
+RETIRE_TO_RESULT = 6
+"""Clocks from the last row's retirement to its result at the port, an empty queue given; of
+several cores to the way out of the queue two less."""
 
 SERIAL = 2
 """Clocks more from the result queue to the port where several results leave the cores at once."""
@@ -92,8 +106,12 @@ def result_depth(cfg: CoreConfig) -> int:
 
     Of one core, a reader that is always ready never holds up a row group.
     """
-    row_latency = STEP_TO_TAKE + cfg.tree_levels + TREE_TO_RETIRE
+    row_latency = STEP_TO_TAKE + _take_to_retire(cfg)
     return 1 << (row_latency + 3 * cfg.engines + 7).bit_length()
+
+
+def _take_to_retire(cfg: CoreConfig) -> int:
+    return cfg.tree_levels + cfg.collect_levels + TREE_TO_RETIRE
 
 
 def timing(image: Image, cfg: CoreConfig) -> Timing:
@@ -128,7 +146,8 @@ def _timed(layers: "list[_Layer]", in_features: int, cfg: CoreConfig) -> Timing:
     first = _Walk(cfg, layers, LONG_AGO, LONG_AGO)
     transfers = -(-in_features // cfg.input_width)
     held = sum(layer.rows for layer in layers[:-1]) if cfg.shared_activations else 0
-    begin = max(first.done + 1, first.next_beat, transfers + held)
+    next_fed = first.next_beat + FED_TO_BEGIN
+    begin = max(first.done + 1, next_fed, transfers + held)
     following = _Walk(
         cfg, layers, first.taken + BEAT_TO_COMMAND - begin, first.left[-1] + 1 - begin
     )
@@ -137,7 +156,7 @@ def _timed(layers: "list[_Layer]", in_features: int, cfg: CoreConfig) -> Timing:
         following=following.done,
         beats=sum(layer.beats for layer in layers),
         stalls=first.stalls,
-        interval=max(following.done + 1, following.next_beat, transfers + held),
+        interval=max(following.done + 1, following.next_beat + FED_TO_BEGIN, transfers + held),
         latency=transfers + START + first.left[-1] + (SERIAL if cfg.cores > 1 else 0),
         layer_beats=tuple(layer.beats for layer in layers),
     )
@@ -215,7 +234,7 @@ class _Walk:
 
     def __init__(self, cfg: CoreConfig, layers: list[_Layer], command: int, emptied: int):
         self.cfg = cfg
-        self.retire = cfg.tree_levels + TREE_TO_RETIRE
+        self.retire = _take_to_retire(cfg)
         self.stalls = 0
         self.taken = STEP_TO_TAKE
         self.tile_end = -cfg.engines
@@ -230,7 +249,7 @@ class _Walk:
             ends = (np.arange(cfg.chunks(layer.outputs)) + 1) * cfg.lanes
             row = (np.minimum(ends, layer.outputs) - 1) // cfg.cores
             last = row % cfg.engines
-            self.computed = closes[row // cfg.engines] + self.retire + last + 1
+            self.computed = closes[row // cfg.engines] + self.retire + last + CHUNK_TO_STEP
         self.done = self.taken + self.retire + self.leaving - 1
         self.next_beat = layers[0].make_pace().offered(0, command, self.taken)
 
@@ -273,7 +292,7 @@ class _Walk:
         """Let the results of a row group, which took its last beat at ``close``, leave."""
         cores = self.cfg.cores
         for place in range(layer.active(group, self.cfg.engines)):
-            queued = close + self.retire + place + RETIRE_TO_RESULT - 1
+            queued = close + self.retire + place + RETIRE_TO_RESULT - (3 if cores > 1 else 1)
             count = min(cores, layer.outputs - cores * len(self.left))
             self.left.append(max(self.left[-1] if self.left else 0, queued) + count)
 

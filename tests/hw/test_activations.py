@@ -12,6 +12,7 @@ async def write(ctx, port, slot, chunk, acts, lanes):
     ctx.set(port.slot, slot)
     ctx.set(port.chunk, chunk)
     ctx.set(port.acts, acts)
+    ctx.set(port.valid, 1)
     ctx.set(port.en, sum(1 << lane for lane in lanes))
     await ctx.tick()
     ctx.set(port.en, 0)
@@ -57,32 +58,33 @@ def test_reads_what_was_written(rng, geometry, lanes, engines, gap):
         )
 
 
-def test_latency_rate_and_a_write_just_before(rng, geometry):
+def test_latency_rate_and_a_write_before(rng, geometry):
     cfg = geometry(4, 2)
     dut = ActivationMemory(cfg)
     acts = [rng.integers(0, 256, 4).tolist() for _ in range(8)]
     seen: list[tuple[int, list[int]]] = []
 
     async def drive(ctx):
-        """Each step is taken in the clock after its chunk was written."""
-        for chunk in range(9):
+        """Each step is taken as soon as it sees what was written."""
+        for chunk in range(8 + dut.written):
+            ctx.set(dut.write_input.valid, 1)
             ctx.set(dut.write_input.en, 15 if chunk < 8 else 0)
             ctx.set(dut.write_input.chunk, min(chunk, 7))
             ctx.set(dut.write_input.acts, acts[min(chunk, 7)])
-            if chunk:
-                ctx.set(dut.steps.payload, random_step(rng, cfg, 0, 0, chunk - 1))
-            ctx.set(dut.steps.valid, chunk > 0)
+            if chunk >= dut.written:
+                ctx.set(dut.steps.payload, random_step(rng, cfg, 0, 0, chunk - dut.written))
+            ctx.set(dut.steps.valid, chunk >= dut.written)
             await ctx.tick()
         ctx.set(dut.steps.valid, 0)
 
     async def watch(ctx):
-        for clock in range(14):
+        for clock in range(20):
             *_, valid, payload = await ctx.tick().sample(dut.chunks.valid, dut.chunks.payload)
             if valid:
                 seen.append((clock, [payload.acts[j] for j in range(4)]))
 
     simulate(dut, [drive, watch])
-    assert seen == [(1 + k + dut.latency, acts[k]) for k in range(8)]
+    assert seen == [(k + dut.written + dut.latency, acts[k]) for k in range(8)]
 
 
 def test_a_chunk_outlives_a_write(rng, geometry):
@@ -104,3 +106,58 @@ def test_a_chunk_outlives_a_write(rng, geometry):
 
     simulate(dut, [drive, sink(dut.chunks, 3, seen)])
     assert [chunk["acts"] for chunk in seen] == old
+
+
+def test_inputs_wait_for_hidden_activations(rng, geometry):
+    """In one memory both are written at any time, an input when nothing holds it; none is lost."""
+    cfg = geometry(4, 2, shared_activations=True, input_chunks=8, hidden_chunks=16)
+    dut = ActivationMemory(cfg)
+    content = {
+        (hidden, slot, chunk): rng.integers(0, 256, 4).tolist()
+        for hidden, chunks in ((0, 8), (1, 16))
+        for slot in (0, 1)
+        for chunk in range(chunks)
+    }
+    seen: list = []
+    held, left = 0, 2
+
+    async def write_all(ctx, port, hidden):
+        nonlocal left, held
+        for (memory, slot, chunk), acts in content.items():
+            if memory != hidden:
+                continue
+            for lane in range(4):
+                while rng.random() < 0.3:
+                    await ctx.tick()
+                while not hidden and ctx.get(dut.hold):
+                    held += 1
+                    await ctx.tick()
+                ctx.set(port.slot, slot)
+                ctx.set(port.chunk, chunk)
+                ctx.set(port.acts, [acts[lane]] * 4)
+                ctx.set(port.en, 1 << lane)
+                ctx.set(port.valid, 1)
+                await ctx.tick()
+                ctx.set(port.valid, 0)
+        left -= 1
+
+    async def write_inputs(ctx):
+        await write_all(ctx, dut.write_input, 0)
+
+    async def write_hidden(ctx):
+        await write_all(ctx, dut.write_hidden, 1)
+
+    async def read(ctx):
+        while left:
+            await ctx.tick()
+        for _ in range(dut.written):
+            await ctx.tick()
+        for hidden, slot, chunk in content:
+            ctx.set(dut.steps.payload, random_step(rng, cfg, slot, hidden, chunk))
+            ctx.set(dut.steps.valid, 1)
+            await ctx.tick()
+        ctx.set(dut.steps.valid, 0)
+
+    simulate(dut, [write_inputs, write_hidden, read, sink(dut.chunks, len(content), seen)])
+    assert held
+    assert [chunk["acts"] for chunk in seen] == list(content.values())

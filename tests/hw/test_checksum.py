@@ -25,7 +25,7 @@ def test_is_that_of_zlib(rng, bytewise):
                 while ctx.get(dut.busy):
                     await ctx.tick()
                     clocks += 1
-                assert clocks == (4 if bytewise else 0)
+                assert clocks == (5 if bytewise else 0)
                 seen.append(ctx.get(dut.crc))
             ctx.set(dut.data, 1)
             ctx.set(dut.valid, 1)

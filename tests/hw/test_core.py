@@ -197,6 +197,38 @@ def test_a_new_image_waits_for_the_inputs_before_it(rng, geometry):
     assert seen == answers(old, x[:3]) + answers(new, x[3:])
 
 
+def test_an_image_and_an_input_in_the_same_clock(rng, geometry):
+    """Both are offered to an idle core: the input is for the old model, and the image waits."""
+    cfg = geometry(4, 2)
+    old, new = random_network(rng, [9, 30, 4]), random_network(rng, [9, 5, 4])
+    x = inputs(rng, 2, 9)
+    dut = Core(cfg)
+    seen: list[Any] = []
+    both = False
+
+    async def feed(ctx):
+        await wait_for(ctx, dut.status.loaded)
+        for _ in range(10):
+            await ctx.tick()
+        nonlocal both
+        both = True
+        await send(ctx, dut.input, transfers_of(x[0], 1))
+        await send(ctx, dut.input, transfers_of(x[1], 1))
+
+    async def load(ctx):
+        await send(ctx, dut.load, words_of(pack(old, cfg)))
+        while not both:
+            await ctx.tick()
+        await send(ctx, dut.load, words_of(pack(new, cfg)))
+
+    async def read(ctx):
+        for _ in x:
+            seen.append(await receive(ctx, dut))
+
+    simulate(dut, [feed, load, read], checkers=[keeps_promise(dut.result)])
+    assert seen == answers(old, x[:1]) + answers(new, x[1:])
+
+
 def test_takes_the_next_input_while_one_runs(rng, geometry):
     cfg = geometry(4, 2)
     network = random_network(rng, [5, 60, 3])

@@ -23,11 +23,11 @@ class Slots:
     async def watch(self, ctx):
         port, lanes = self.dut.write, self.dut.cfg.lanes
         while True:
-            *_, en, slot, chunk, acts = await ctx.tick().sample(
-                port.en, port.slot, port.chunk, port.acts
+            *_, en, slot, chunk, acts, valid = await ctx.tick().sample(
+                port.en, port.slot, port.chunk, port.acts, port.valid
             )
             for lane in range(lanes):
-                if en >> lane & 1:
+                if valid and en >> lane & 1:
                     self.content[slot][chunk * lanes + lane] = acts[lane]
 
 
@@ -59,6 +59,7 @@ def test_frames(rng, geometry, lanes, width, features, i_gap, slow):
 
     async def feed(ctx):
         ctx.set(dut.in_features, features)
+        await ctx.tick()
         ctx.set(dut.accept, 1)
         for frame, _ in offered:
             for transfer in transfers(frame, width):
@@ -95,6 +96,7 @@ def test_two_slots_and_no_more(geometry):
 
     async def testbench(ctx):
         ctx.set(dut.in_features, 8)
+        await ctx.tick()
         ctx.set(dut.accept, 1)
         assert ctx.get(dut.empty)
         for k in range(4):

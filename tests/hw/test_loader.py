@@ -4,12 +4,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from amaranth.hdl import Cat
 
 from fantastic4.image import build, parse
 from fantastic4.layout import HEADER_WORDS, LAYER, LAYER_WORDS, SECTION, ErrorCode, Section
 from fantastic4.pack import pack
 from fantastic4.randomnet import random_network
 from fantastic4_hw.loader import Loader
+from fantastic4_hw.memories import written_after
 from fantastic4_sim.bench import simulate
 
 GEOMETRIES = [(1, 1, 1), (4, 2, 1), (3, 3, 1), (16, 2, 1), (12, 2, 1), (8, 2, 4)]
@@ -113,7 +115,10 @@ async def send(ctx, dut, words, *, gap=0.0, rng=None, last=True):
             raise AssertionError(f"word {index} is not taken")
         assert not loaded
         ctx.set(dut.i.valid, 0)
-    await ctx.tick()
+    for _ in range(5 + written_after(dut.cfg) if last else 5):
+        await ctx.tick()
+        if not ctx.get(dut.busy):
+            break
 
 
 def state(ctx, dut):
@@ -350,7 +355,34 @@ def test_waits_for_its_grant(rng, geometry):
     simulate(dut, [testbench])
 
 
-def test_takes_a_word_a_clock_but_for_one_a_section(rng, geometry):
+@pytest.mark.parametrize("engines", [1, 100])
+def test_is_loaded_when_the_last_bank_has_its_last_word(rng, geometry, engines):
+    cfg = geometry(4, engines)
+    dut = Loader(cfg)
+    last = loaded = 0
+
+    async def watch(ctx):
+        nonlocal last, loaded
+        clock = 0
+        while True:
+            *_, is_loaded, enables = await ctx.tick().sample(
+                dut.loaded, Cat(port.en for port in dut.write_weights)
+            )
+            clock += 1
+            last = clock if enables else last
+            loaded = loaded or clock * is_loaded
+
+    async def testbench(ctx):
+        ctx.set(dut.grant, 1)
+        await send(ctx, dut, small_image(rng, cfg))
+        for _ in range(2):
+            await ctx.tick()
+
+    simulate(dut, [testbench], checkers=[watch])
+    assert loaded - last >= written_after(cfg)
+
+
+def test_takes_a_word_every_other_clock_but_between_records(rng, geometry):
     cfg = geometry(4, 2)
     dut = Loader(cfg)
     words = small_image(rng, cfg)
@@ -369,7 +401,8 @@ def test_takes_a_word_a_clock_but_for_one_a_section(rng, geometry):
 
     simulate(dut, [testbench])
     written = [kind for kind, *_ in sections(words) if kind not in (Section.META, Section.END)]
-    assert clocks == 1 + len(words) + len(written)
+    between = HEADER_WORDS + len(sections(words))
+    assert clocks == 1 + 2 * len(words) + between + len(written)
 
 
 @pytest.mark.parametrize("gap", [0.0, 0.5])

@@ -77,11 +77,13 @@ class Surroundings:
     async def run(self, ctx, inferences, clocks=200_000):
         dut, cfg, layers = self.dut, self.dut.cfg, self.layers
         ctx.set(dut.layers, len(layers))
+        await ctx.tick()
         total = sum(1 for _ in steps_of(cfg, layers, 0))
         expected = [(i, step, end) for i, step, end in steps_of(cfg, layers, 0)]
         table_index, taken, finishing = 0, 0, []  # finishing: [clock, layer, rows]
         layer, rows_done = 0, 0
         room = 1
+        settled = None
         for clock in range(clocks):
             ctx.set(dut.table_record, layers[min(table_index, len(layers) - 1)])
             ctx.set(dut.start, self.begun < inferences)
@@ -120,12 +122,16 @@ class Surroundings:
                 dut.layer,
             )
             self.begun += begin
+            settled = None if begin else settled
             chunks_now = computed_chunks(cfg, layers[layer]["out_features"], rows_done)
             if valid:
                 layer_of, _, ends = expected[taken]
                 assert is_last == (layer_of == len(layers) - 1)
-                assert plain(current)["basis_base"] == layers[layer_of]["basis_base"]
+                assert plain(current)["basis_base"] == layers[layer_of]["basis_base"] or (
+                    layer_of != settled
+                )
                 assert room or not is_last, "a step without room for its results"
+                settled = layer_of
                 if layer_of > layer:
                     assert step.chunk < self.known, "a chunk that is not computed yet"
                 if ready:
@@ -187,7 +193,7 @@ def test_steps(rng, geometry, lanes, engines, gap, room, delay):
     assert len(around.released) == 3
 
 
-@pytest.mark.parametrize("widths", [[3, 3], [1100, 2], [20, 530, 2]])
+@pytest.mark.parametrize("widths", [[3, 3], [1024, 2], [1100, 2], [20, 530, 2]])
 def test_tiles(rng, geometry, widths):
     cfg = geometry(16, 8, input_chunks=128, hidden_chunks=128)
     dut = Sequencer(cfg)
@@ -228,8 +234,9 @@ def test_a_step_a_clock_from_the_one_after_begin(geometry):
         await ctx.tick()
         assert not ctx.get(dut.running)
         ctx.set(dut.start, 1)
-        *_, begin = await ctx.tick().sample(dut.begin)
-        assert begin
+        for begins in (0, 1):
+            *_, begin = await ctx.tick().sample(dut.begin)
+            assert begin == begins
         for _ in range(count):
             *_, valid, begin = await ctx.tick().sample(dut.steps.valid, dut.begin)
             assert (valid, begin) == (1, 0)

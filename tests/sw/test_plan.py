@@ -151,7 +151,9 @@ def test_what_does_not_fit_after_all_is_named():
     room = CHIP.room(0.85)
     known = all_candidates(network, "ecp5", 4, None)
     assert any(not over_use(x.area, room) for x in known)
-    with pytest.raises(FantasticError, match=r"block RAMs 5[789] of 56; ecp5-45k is large enough"):
+    with pytest.raises(
+        FantasticError, match=r"block RAMs [56][0-9] of 56; ecp5-45k is large enough"
+    ):
         plan(network, Goal(CHIP))
 
 

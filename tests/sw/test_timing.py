@@ -12,6 +12,7 @@ from fantastic4.network import InputQuant, Network
 from fantastic4.pack import encode_layers, fit_masks, pack
 from fantastic4.randomnet import random_layer, random_network
 from fantastic4.timing import (
+    CHUNK_TO_STEP,
     RETIRE_TO_RESULT,
     START,
     STEP_TO_TAKE,
@@ -42,7 +43,7 @@ def test_one_beat(lanes, levels):
     """One weight: a step, its beat, the tree, and the way to retirement."""
     found = timed(lanes, 1, [1, 1])
     assert found.beats == 1
-    assert found.cycles == STEP_TO_TAKE + 1 + levels + TREE_TO_RETIRE
+    assert found.cycles == STEP_TO_TAKE + 1 + levels + 1 + TREE_TO_RETIRE
     assert found.latency == 1 + START + found.cycles + RETIRE_TO_RESULT
     assert found.interval == found.cycles + 1
 
@@ -53,7 +54,7 @@ def test_a_layer_of_long_rows_has_no_gap(engines, planes):
     """5 groups of 10 chunks: one beat a clock, then the last rows leave one by one."""
     found = timed(4, engines, [40, 5 * engines], planes)
     assert found.beats == 50 * planes
-    assert found.cycles == 50 * planes + STEP_TO_TAKE + 2 + TREE_TO_RETIRE + engines - 1
+    assert found.cycles == 50 * planes + STEP_TO_TAKE + 3 + TREE_TO_RETIRE + engines - 1
     assert found.utilisation == found.beats / found.cycles
 
 
@@ -61,7 +62,7 @@ def test_short_rows_wait_for_the_multipliers():
     """Groups of one chunk and four rows: four clocks each, whatever the chunks."""
     found = timed(4, 4, [3, 12])
     assert found.beats == 3
-    assert found.cycles == 1 + 2 * 4 + STEP_TO_TAKE + 2 + TREE_TO_RETIRE + 3
+    assert found.cycles == 1 + 2 * 4 + STEP_TO_TAKE + 3 + TREE_TO_RETIRE + 3
     # The last group has one row, but its chunk waits for the four rows before.
     assert timed(4, 4, [3, 9]).cycles == found.cycles - 3
 
@@ -70,7 +71,7 @@ def test_a_layer_waits_for_the_one_before():
     """Two layers of one beat: the second asks for its chunk when the first has retired it."""
     one, two = timed(4, 1, [4, 1]), timed(4, 1, [4, 1, 1])
     assert two.layer_beats == (1, 1)
-    assert two.cycles == 2 * one.cycles
+    assert two.cycles == 2 * one.cycles + CHUNK_TO_STEP - 1
 
 
 def test_interval_is_that_of_the_inputs_if_they_are_slow():

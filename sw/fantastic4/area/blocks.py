@@ -25,6 +25,9 @@ LUT_RAM_DEPTH = 32
 def choose_shape(depth: int, width: int, granularity: int) -> Shape:
     """Return the shape that takes fewest cells; of equals the one that is deepest.
 
+    A row of 36 bits leaves through both ports, and the output register of one of them belongs to
+    the port that writes. So it is not for memories of lanes, which are wide and have to be fast.
+
     Parameters
     ----------
     depth, width : int
@@ -32,7 +35,11 @@ def choose_shape(depth: int, width: int, granularity: int) -> Shape:
     granularity : int
         Bits that share a write enable.
     """
-    able = [s for s in SHAPES if granularity % 8 == 0 or granularity == width or s.data <= 4]
+    able = [
+        s
+        for s in SHAPES
+        if granularity == width or s.data <= 4 or (granularity % 8 == 0 and s.row < 36)
+    ]
     return min(able, key=lambda s: (blocks_of(depth, s) * -(-width // s.data), blocks_of(depth, s)))
 
 

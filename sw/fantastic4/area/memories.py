@@ -13,9 +13,6 @@ LUT_RAM_WIDTH, LUT_RAM_ROWS = 4, 16
 RESULT_BITS = 45
 """A place of the queue of results: value, index of the greatest, last."""
 
-RESULTS_IN_LUTS = 64
-"""Places up to which synthesis makes that queue of LUT RAM; beyond, of block RAM."""
-
 
 @dataclass(frozen=True)
 class Memory:
@@ -79,8 +76,7 @@ def memories_of(cfg: CoreConfig) -> list[Memory]:
         Memory("basis", 1, cfg.basis_depth, 64, 64),
         Memory("bias", 1, cfg.row_depth, cfg.bias_width, cfg.bias_width),
     ]
-    if result_depth(cfg) > RESULTS_IN_LUTS:
-        found.append(Memory("results", 1, result_depth(cfg), RESULT_BITS, RESULT_BITS))
+    found.append(Memory("results", 1, result_depth(cfg), RESULT_BITS, RESULT_BITS))
     for name, rows in activation_rows(cfg).items():
         found.append(Memory(name, 1, rows, 8 * cfg.lanes, 8))
     if not cfg.external_weights:

@@ -3,6 +3,7 @@
 
 from collections.abc import Mapping
 
+from fantastic4.area.blocks import LUT_RAM_DEPTH
 from fantastic4.area.memories import (
     LUT_RAM_ROWS,
     LUT_RAM_WIDTH,
@@ -11,7 +12,7 @@ from fantastic4.area.memories import (
     memories_of,
 )
 from fantastic4.config import CoreConfig
-from fantastic4.timing import result_depth
+from fantastic4.timing import ACTIVATION_LATENCY, WRITTEN_AT_ONCE, result_depth
 
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "array": ("array",),
@@ -33,7 +34,7 @@ LUT_FEATURES: Mapping[str, tuple[str, ...]] = {
     "array": ("tree_sites", "sums", "engines", "one"),
     "decoders": ("own_decoders", "even_decoders", "one"),
     "banks": ("readers", "reader_bits", "row_choice", "one"),
-    "activations": ("acts", "act_lut_rams", "act_choice", "one"),
+    "activations": ("lanes", "apart", "act_lut_rams", "act_choice", "one"),
     "loader": ("banks", "word_checksum", "one"),
     "retire": ("lanes", "queue_lut_rams", "one"),
     "multiply": ("partial_lut_rams", "address_bits", "one"),
@@ -43,12 +44,12 @@ LUT_FEATURES: Mapping[str, tuple[str, ...]] = {
 """Features that the LUTs of a part grow with."""
 
 FF_FEATURES: Mapping[str, tuple[str, ...]] = {
-    "array": ("tree_bits", "sums", "codes", "one"),
+    "array": ("tree_bits", "sums", "code_bits", "passed", "one"),
     "decoders": ("own_decoders", "even_decoders", "one"),
     "banks": ("readers", "reader_bits", "copied_bits", "wide_words", "one"),
     "activations": ("acts", "wide_acts", "one"),
     "loader": ("one",),
-    "retire": ("one",),
+    "retire": ("lanes", "one"),
     "multiply": ("several", "one"),
     "rest": ("written_bits", "address_bits", "palette", "one"),
 }
@@ -97,7 +98,7 @@ def features_of(cfg: CoreConfig, decoder: float) -> dict[str, float]:
     weights = memories.get("weights")
     acts = [memories[name] for name in activation_rows(cfg)]
     queue = partial = 0
-    if "results" not in memories:
+    if result_depth(cfg) <= LUT_RAM_DEPTH:
         queue = -(-result_depth(cfg) // LUT_RAM_ROWS) * -(-RESULT_BITS // LUT_RAM_WIDTH)
     if cfg.engines > 1:
         partial = -(-cfg.acc_width // LUT_RAM_WIDTH) * -(-cfg.engines // LUT_RAM_ROWS)
@@ -112,19 +113,21 @@ def features_of(cfg: CoreConfig, decoder: float) -> dict[str, float]:
         "tree_bits": trees * bits,
         "adders": trees * (sum(n for n, _ in above) + 1),
         "sums": trees * cfg.sum_width,
-        "codes": 0 if cfg.dense_only else trees * cfg.lanes,
+        "code_bits": trees * cfg.lanes * _code_registers(cfg),
+        "passed": 8 * cfg.lanes * (cfg.engines - 1),
         "engines": cfg.engines,
         "several": int(cfg.engines > 1),
         "lanes": cfg.lanes,
         "acts": 8 * cfg.lanes,
+        "apart": 0 if cfg.shared_activations else 8 * cfg.lanes,
         "parts": cfg.lanes // cfg.input_width,
         "banks": banks,
         "own_decoders": 0 if cfg.lock_step else decoders,
         "even_decoders": decoders if cfg.lock_step else 0,
         "readers": readers,
         "reader_bits": readers * address,
-        "copied_bits": cfg.engines * address if cfg.dense_only else 0,
-        "written_bits": cfg.engines * (address + cfg.word_width) + banks if weights else 0,
+        "copied_bits": 2 * cfg.engines * address if cfg.dense_only else 0,
+        "written_bits": _written_bits(cfg, banks, address) if weights else 0,
         "row_choice": _choice(weights.width, weights.blocks(), banks) if weights else 0,
         "wide_words": banks * weights.width if weights and weights.shape().row == 36 else 0,
         "act_lut_rams": sum(m.lut_rams() for m in acts),
@@ -142,6 +145,19 @@ def features_of(cfg: CoreConfig, decoder: float) -> dict[str, float]:
         "palette": int(cfg.name_width == 4 and bool(set(cfg.formats) & _PALETTES))
         or int(bool(set(cfg.formats) & {"ternary", "csr"})),
     }
+
+
+def _code_registers(cfg: CoreConfig) -> float:
+    """Return the registers that a code waits in, the mean over engines."""
+    if cfg.dense_only:
+        return 1
+    return ACTIVATION_LATENCY + (cfg.engines - 1) / 2
+
+
+def _written_bits(cfg: CoreConfig, banks: int, address: int) -> int:
+    """Return the registers on the way of weights from the loader to the banks."""
+    stages = range(0, banks, WRITTEN_AT_ONCE)
+    return sum(address + cfg.word_width + banks - first for first in stages)
 
 
 _PALETTES = {"bitmask", "bitmask2"}
