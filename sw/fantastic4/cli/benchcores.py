@@ -113,7 +113,8 @@ class Bench:
             why = f"not synthesised: more than {MOST_LANES:,} lanes"
         else:
             before = len(self.errors)
-            records["core"] = core = self.part(cfg, "core", target)
+            whole = "bytes" if TARGETS[target].technology == "ice40" else "core"
+            records["core"] = core = self.part(cfg, whole, target)
             if len(self.errors) > before:
                 why = self.errors[-1]
             elif core is not None and core.fits is False:
