@@ -28,7 +28,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     },
     "gsc12": {
         "hidden": (512, 512, 256, 256, 128, 128),
-        "epochs": 36,
+        "epochs": 60,
         "float_epochs": 45,
         "batch": 512,
         "float_lr": 4.2e-3,
