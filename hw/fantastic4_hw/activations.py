@@ -8,6 +8,7 @@ from amaranth.lib.wiring import In, Out
 from fantastic4.config import CoreConfig
 from fantastic4.timing import ACTIVATION_LATENCY
 from fantastic4_hw.blockram import BlockRam
+from fantastic4_hw.delay import delayed
 from fantastic4_hw.shapes import activations, chunk_layout, flags_layout, step_layout
 
 PART = 32
@@ -106,10 +107,7 @@ class ActivationMemory(wiring.Component):
 
         flags = [getattr(step, name) for name in flags_layout(self.cfg)]
         moving = Cat(self.steps.valid, step.hidden, *flags)
-        for clock in range(self.latency - 1):
-            later = Signal(len(moving), name=f"moving_{clock}")
-            m.d.sync += later.eq(moving)
-            moving = later
+        moving = delayed(m, moving, self.latency - 1, "moving")
         chunk = self.chunks.payload
         m.d.sync += [
             chunk.acts.eq(Mux(moving[1], found[1], found[0])),
@@ -124,11 +122,7 @@ class ActivationMemory(wiring.Component):
         later: ChunkWritePort = write.signature.create()
         with m.If(moves):
             m.d.sync += [
-                later.valid.eq(write.valid),
-                later.slot.eq(write.slot),
-                later.chunk.eq(write.chunk),
-                later.acts.eq(write.acts),
-                later.en.eq(write.en),
+                getattr(later, name).eq(getattr(write, name)) for name in write.signature.members
             ]
         return later
 

@@ -7,6 +7,7 @@ from amaranth.lib.wiring import In, Out
 
 from fantastic4.config import CoreConfig
 from fantastic4_hw.activations import ActivationMemory
+from fantastic4_hw.delay import delayed
 from fantastic4_hw.engine import Engine
 from fantastic4_hw.mux import of_four
 from fantastic4_hw.shapes import (
@@ -106,10 +107,7 @@ class Array(wiring.Component):
 
         # The flags travel beside the trees.
         moving = Cat(self.chunks.valid, *flags)
-        for level in range(cfg.tree_levels):
-            delayed = Signal(len(moving), name=f"flags_{level}")
-            m.d.sync += delayed.eq(moving)
-            moving = delayed
+        moving = delayed(m, moving, cfg.tree_levels, "flags")
         fields, offset = {}, 1
         for name, width in flags_layout(cfg).items():
             fields[name] = moving[offset : offset + width]
@@ -183,11 +181,8 @@ class Array(wiring.Component):
         codes: Value = self.beats[engine].payload.as_value()
         if self.cfg.dense_only:
             return codes
-        for clock in range(ActivationMemory.latency + engine):
-            later = Signal(len(codes), name=f"codes_{engine}_{clock}", reset_less=True)
-            m.d.sync += later.eq(codes)
-            codes = later
-        return codes
+        clocks = ActivationMemory.latency + engine
+        return delayed(m, codes, clocks, f"codes_{engine}", reset_less=True)
 
 
 def _one_of(m: Module, select: Value, values: list[Value], platform: object) -> Value:

@@ -3,6 +3,8 @@
 
 from amaranth.hdl import Cat, Const, Instance, Module, Mux, Signal, Value
 
+from fantastic4_hw.devices import family_of
+
 PAIR = 0xCACA
 """Table of a LUT4: B where C is set, otherwise A."""
 
@@ -14,7 +16,7 @@ def of_four(m: Module, select: Value, values: list[Value], platform: object) -> 
     has one only for functions of five inputs, and takes three LUTs. ``platform`` is what
     ``elaborate`` gets (`fantastic4_hw.devices`); any other has plain logic.
     """
-    if str(getattr(platform, "family", "")).lower() != "ecp5":
+    if family_of(platform) != "ecp5":
         low, high = (Mux(select[0], b, a) for a, b in (values[:2], values[2:]))
         return Mux(select[1], high, low)
     return Cat(_bit(m, select, [value[bit] for value in values]) for bit in range(len(values[0])))

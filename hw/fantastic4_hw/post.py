@@ -6,6 +6,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from fantastic4.config import CoreConfig
+from fantastic4_hw.delay import delayed
 from fantastic4_hw.shapes import finished_layout
 
 
@@ -75,10 +76,6 @@ class Post(wiring.Component):
             self.o.payload.y.eq(Mux(below, self.low, Mux(above, self.high, kept[:8]))),
         ]
 
-        valid = self.z.valid
-        for stage in range(self.latency - 1):
-            later = Signal(name=f"valid_{stage}")
-            m.d.sync += later.eq(valid)
-            valid = later
+        valid = delayed(m, self.z.valid, self.latency - 1, "valid")
         m.d.sync += self.o.valid.eq(valid)
         return m

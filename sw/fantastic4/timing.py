@@ -53,8 +53,10 @@ TREE_TO_RETIRE = 17
 what collects their sums."""
 
 RETIRE_TO_RESULT = 6
-"""Clocks from the last row's retirement to its result at the port, an empty queue given; of
-several cores to the way out of the queue two less."""
+"""Clocks from the last row's retirement to its result at the port, an empty queue given."""
+
+ARG_MAX = 2
+"""Clocks of these that the arg-max takes; of several cores it is found behind the queue."""
 
 SERIAL = 2
 """Clocks more from the result queue to the port where several results leave the cores at once."""
@@ -291,8 +293,9 @@ class _Walk:
     def _leave(self, layer: _Layer, group: int, close: int) -> None:
         """Let the results of a row group, which took its last beat at ``close``, leave."""
         cores = self.cfg.cores
+        to_queue = RETIRE_TO_RESULT - (ARG_MAX if cores > 1 else 0)
         for place in range(layer.active(group, self.cfg.engines)):
-            queued = close + self.retire + place + RETIRE_TO_RESULT - (3 if cores > 1 else 1)
+            queued = close + self.retire + place + to_queue - 1
             count = min(cores, layer.outputs - cores * len(self.left))
             self.left.append(max(self.left[-1] if self.left else 0, queued) + count)
 

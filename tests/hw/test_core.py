@@ -165,23 +165,22 @@ def test_inputs_of_another_length(rng, geometry):
     assert codes == [ErrorCode.INPUT_LENGTH] * len(wrong) + [ErrorCode.NONE]
 
 
-def test_a_new_image_waits_for_the_inputs_before_it(rng, geometry):
-    """Inputs queue for the old model while the new image is offered: each gets its own model."""
-    cfg = geometry(4, 2)
-    old, new = random_network(rng, [9, 30, 4]), random_network(rng, [9, 5, 4])
-    x = inputs(rng, 6, 9)
+def answers_across_images(cfg, old, new, count, feed):
+    """Return ``count`` answers of a core to what ``feed(ctx, dut, offer)`` sends.
+
+    ``old`` is loaded when it begins; with ``offer()`` the image of ``new`` is offered from then on.
+    """
     dut = Core(cfg)
     seen: list[Any] = []
     offered = False
 
-    async def feed(ctx):
+    def offer():
         nonlocal offered
+        offered = True
+
+    async def drive(ctx):
         await wait_for(ctx, dut.status.loaded)
-        for index, row in enumerate(x):
-            transfers = transfers_of(row, 1)
-            await put(ctx, dut.input, transfers[0])
-            offered = offered or index == 2
-            await send(ctx, dut.input, transfers[1:])
+        await feed(ctx, dut, offer)
 
     async def load(ctx):
         await send(ctx, dut.load, words_of(pack(old, cfg)))
@@ -190,10 +189,28 @@ def test_a_new_image_waits_for_the_inputs_before_it(rng, geometry):
         await send(ctx, dut.load, words_of(pack(new, cfg)))
 
     async def read(ctx):
-        for _ in x:
+        for _ in range(count):
             seen.append(await receive(ctx, dut))
 
-    simulate(dut, [feed, load, read], checkers=[keeps_promise(dut.result)])
+    simulate(dut, [drive, load, read], checkers=[keeps_promise(dut.result)])
+    return seen
+
+
+def test_a_new_image_waits_for_the_inputs_before_it(rng, geometry):
+    """Inputs queue for the old model while the new image is offered: each gets its own model."""
+    cfg = geometry(4, 2)
+    old, new = random_network(rng, [9, 30, 4]), random_network(rng, [9, 5, 4])
+    x = inputs(rng, 6, 9)
+
+    async def feed(ctx, dut, offer):
+        for index, row in enumerate(x):
+            transfers = transfers_of(row, 1)
+            await put(ctx, dut.input, transfers[0])
+            if index == 2:
+                offer()
+            await send(ctx, dut.input, transfers[1:])
+
+    seen = answers_across_images(cfg, old, new, len(x), feed)
     assert seen == answers(old, x[:3]) + answers(new, x[3:])
 
 
@@ -202,30 +219,15 @@ def test_an_image_and_an_input_in_the_same_clock(rng, geometry):
     cfg = geometry(4, 2)
     old, new = random_network(rng, [9, 30, 4]), random_network(rng, [9, 5, 4])
     x = inputs(rng, 2, 9)
-    dut = Core(cfg)
-    seen: list[Any] = []
-    both = False
 
-    async def feed(ctx):
-        await wait_for(ctx, dut.status.loaded)
+    async def feed(ctx, dut, offer):
         for _ in range(10):
             await ctx.tick()
-        nonlocal both
-        both = True
-        await send(ctx, dut.input, transfers_of(x[0], 1))
-        await send(ctx, dut.input, transfers_of(x[1], 1))
+        offer()
+        for row in x:
+            await send(ctx, dut.input, transfers_of(row, 1))
 
-    async def load(ctx):
-        await send(ctx, dut.load, words_of(pack(old, cfg)))
-        while not both:
-            await ctx.tick()
-        await send(ctx, dut.load, words_of(pack(new, cfg)))
-
-    async def read(ctx):
-        for _ in x:
-            seen.append(await receive(ctx, dut))
-
-    simulate(dut, [feed, load, read], checkers=[keeps_promise(dut.result)])
+    seen = answers_across_images(cfg, old, new, len(x), feed)
     assert seen == answers(old, x[:1]) + answers(new, x[1:])
 
 

@@ -75,8 +75,8 @@ def memories_of(cfg: CoreConfig) -> list[Memory]:
     found = [
         Memory("basis", 1, cfg.basis_depth, 64, 64),
         Memory("bias", 1, cfg.row_depth, cfg.bias_width, cfg.bias_width),
+        Memory("results", 1, result_depth(cfg), RESULT_BITS, RESULT_BITS),
     ]
-    found.append(Memory("results", 1, result_depth(cfg), RESULT_BITS, RESULT_BITS))
     for name, rows in activation_rows(cfg).items():
         found.append(Memory(name, 1, rows, 8 * cfg.lanes, 8))
     if not cfg.external_weights:

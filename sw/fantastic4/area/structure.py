@@ -134,7 +134,7 @@ def features_of(cfg: CoreConfig, decoder: float) -> dict[str, float]:
         "act_choice": sum(
             m.width if not m.blocks() else _choice(m.width, m.blocks(), 1) for m in acts
         ),
-        "wide_acts": sum(m.width for m in acts if not m.blocks() or m.shape().row == 36),
+        "wide_acts": sum(m.width for m in acts if not m.blocks()),
         "queue_lut_rams": queue,
         "partial_lut_rams": partial,
         "word_checksum": int(not cfg.byte_checksum),
