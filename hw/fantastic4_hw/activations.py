@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Activation memory: two input slots and two hidden buffers, read a chunk a clock."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, ValueLike
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -51,8 +51,8 @@ class ActivationMemory(wiring.Component):
     """Turns steps into chunks. Cannot stall; takes a step a clock.
 
     Four stages: the step, the memories, their output registers, and the choice between them. A
-    write goes through three registers: steps see it ``written`` clocks later, and no step reads
-    what is being written.
+    write goes through three registers, that of an input, which comes out of one, through two: steps
+    see it ``written`` and ``input_written`` clocks later, and no step reads what is being written.
 
     Members
     -------
@@ -63,8 +63,8 @@ class ActivationMemory(wiring.Component):
     write_input, write_hidden : ``In``
         Writes; only the lanes enabled change.
     hold : ``Out(1)``
-        No input may be written in this clock, with ``cfg.shared_activations``: one waits that came
-        with a hidden activation. All have been written three clocks behind the last of those.
+        With ``cfg.shared_activations``: the input is not written in this clock, as a hidden
+        activation is. It must stay.
     """
 
     steps: stream.Interface
@@ -75,6 +75,7 @@ class ActivationMemory(wiring.Component):
 
     latency = ACTIVATION_LATENCY
     written = 3
+    input_written = 2
 
     def __init__(self, cfg: CoreConfig):
         self.cfg = cfg
@@ -92,10 +93,7 @@ class ActivationMemory(wiring.Component):
         """Return the gateware."""
         m = Module()
         step = self.steps.payload
-        writes = [
-            self._later(m, self.write_input, moves=~self.hold),
-            self._later(m, self.write_hidden),
-        ]
+        writes = [self.write_input, self._later(m, self.write_hidden)]
         if self.cfg.shared_activations:
             found = 2 * [self._shared(m, step, writes)]
             m.d.comb += self.hold.eq(writes[0].valid & writes[1].valid)
@@ -117,13 +115,12 @@ class ActivationMemory(wiring.Component):
         ]
         return m
 
-    def _later(self, m: Module, write: ChunkWritePort, moves: ValueLike = 1) -> ChunkWritePort:
-        """Return a write port of the clock before, or of the last one in which it ``moves``."""
+    def _later(self, m: Module, write: ChunkWritePort) -> ChunkWritePort:
+        """Return a write port of the clock before."""
         later: ChunkWritePort = write.signature.create()
-        with m.If(moves):
-            m.d.sync += [
-                getattr(later, name).eq(getattr(write, name)) for name in write.signature.members
-            ]
+        m.d.sync += [
+            getattr(later, name).eq(getattr(write, name)) for name in write.signature.members
+        ]
         return later
 
     def _separate(

@@ -29,7 +29,7 @@ from fantastic4_hw.shapes import (
     step_layout,
 )
 from fantastic4_hw.slice import Slice, SlicePorts
-from fantastic4_hw.streams import Buffer
+from fantastic4_hw.streams import Runway
 from fantastic4_hw.table import LayerTable
 
 
@@ -92,7 +92,7 @@ class Core(wiring.Component):
     def row_latency(cfg: CoreConfig) -> int:
         """Return the clocks from a row group's last step to its first row behind ``Post``."""
         return (
-            Buffer.latency
+            Runway.latency
             + ActivationMemory.latency
             + Array.latency_of(cfg)
             + Multiply.latency
@@ -111,7 +111,7 @@ class Core(wiring.Component):
         m.submodules.loader = loader = Loader(cfg)
         m.submodules.inputs = inputs = InputWriter(cfg)
         m.submodules.sequencer = sequencer = Sequencer(cfg)
-        m.submodules.steps = steps = Buffer(step_layout(cfg))
+        m.submodules.steps = steps = Runway(step_layout(cfg))
         m.submodules.activations = activations = ActivationMemory(cfg)
         m.submodules.layer_feed = layer_feed = LayerFeed(cfg)
         m.submodules.retire = retire = Retire(cfg, depth=result_depth(cfg))
@@ -167,6 +167,8 @@ class Core(wiring.Component):
             sequencer.chunks_ready.eq(retire.chunks_ready),
             sequencer.drained.eq(retire.drained),
             sequencer.room.eq(retire.room),
+            sequencer.space_for_one.eq(steps.space_for_one),
+            sequencer.space_for_two.eq(steps.space_for_two),
             retire.reserve.eq(sequencer.reserve),
             retire.reserve_rows.eq(sequencer.reserve_rows),
             retire.record.eq(sequencer.layer),
@@ -234,9 +236,13 @@ class Core(wiring.Component):
         ]
 
     def _in_features(self, m: Module, loader: Loader) -> Signal:
-        """Return the inputs of the first layer, kept where the input writer can see them."""
-        first = Signal(LAYER.fields["in_features"])
-        with m.If(loader.write_table.en & (loader.write_table.addr == 0)):
+        """Return the inputs of the first layer, kept where the input writer can see them.
+
+        What the loader writes stays for another clock.
+        """
+        first, written = Signal(LAYER.fields["in_features"]), Signal()
+        m.d.sync += written.eq(loader.write_table.en & (loader.write_table.addr == 0))
+        with m.If(written):
             m.d.sync += first.eq(loader.write_table.data)
         return first
 

@@ -22,15 +22,15 @@ class InputWriter(wiring.Component):
     accept : ``In(1)``
         Whether a frame may begin.
     hold : ``In(1)``
-        Nothing may be written in this clock.
+        What is written in this clock is not taken: it stays.
     in_features : ``In``
         Inputs of the network that is loaded.
     i : ``In(stream)``
-        Activations.
+        Activations; written in the clock behind the one in which they are taken.
     write : ``Out``
         Port of the activation memory.
     full : ``Out(1)``
-        A whole frame waits in slot ``slot``.
+        A whole frame waits in slot ``slot``, its last transfer maybe being written just now.
     slot : ``Out(1)``
         Which slot is computed on.
     release : ``In(1)``
@@ -78,23 +78,32 @@ class InputWriter(wiring.Component):
         part = Signal(range(parts))
         beyond = Signal(signed(FEATURE_WIDTH + 1))
         """Inputs of a frame that has begun behind this transfer, less one."""
+        is_single = Signal()
+        """A frame is one transfer."""
         waiting = Signal(2)
         begun, spoilt = Signal(), Signal()
         filled = Signal()
         target = Signal()
 
-        move, complete = Signal(), Signal()
+        # The transfer taken last; nothing is decided by the port itself.
+        latest, fresh = Signal.like(self.i.payload), Signal()
+        with m.If(~self.hold):
+            m.d.sync += [latest.eq(self.i.payload), fresh.eq(self.i.valid & self.i.ready)]
+        ends, slots_taken, move, complete = Signal(), Signal(), Signal(), Signal()
         m.d.comb += [
-            self.full.eq(waiting != 0),
-            self.empty.eq((waiting == 0) & ~begun),
-            self.i.ready.eq((waiting != 2) & (self.accept | begun) & ~self.hold),
-            move.eq(self.i.valid & self.i.ready),
-            complete.eq(Mux(begun, beyond[-1], self.in_features <= cfg.input_width)),
+            ends.eq(fresh & latest.last),
+            slots_taken.eq(waiting[1] | (waiting[0] & ends)),
+            self.i.ready.eq(~self.hold & ~slots_taken & (self.accept | Mux(fresh, ~ends, begun))),
+            move.eq(fresh & ~self.hold),
+            complete.eq(Mux(begun, beyond[-1], is_single)),
+            self.full.eq(waiting.any() | filled),
+            self.empty.eq(~waiting.any() & ~begun & ~fresh),
         ]
+        m.d.sync += is_single.eq(self.in_features <= cfg.input_width)
 
         # Lanes of the part that is written; a frame that is too long writes nothing more.
         m.d.comb += [
-            self.write.valid.eq(move & ~spoilt),
+            self.write.valid.eq(fresh & ~spoilt),
             self.write.slot.eq(target),
             self.write.chunk.eq(chunk),
         ]
@@ -105,12 +114,11 @@ class InputWriter(wiring.Component):
                 here.replicate(cfg.input_width)
             )
             m.d.comb += [
-                self.write.acts[first + j].eq(self.i.payload.data[j])
-                for j in range(cfg.input_width)
+                self.write.acts[first + j].eq(latest.data[j]) for j in range(cfg.input_width)
             ]
 
         with m.If(move):
-            with m.If(self.i.payload.last):
+            with m.If(latest.last):
                 m.d.sync += [chunk.eq(0), part.eq(0), begun.eq(0), spoilt.eq(0)]
                 m.d.comb += filled.eq(complete & ~spoilt)
                 m.d.comb += self.wrong_length.eq(~complete | spoilt)

@@ -43,6 +43,9 @@ _FLAGS = data.StructLayout(
 )
 """What is known of the latest word: as part of the header, as a section, as the checksum."""
 
+TAKES = ("HEADER", "SECTION", "RECORDS", "SKIP", "CHECKSUM", "REFUSED")
+"""States in which words are taken."""
+
 
 class Loader(wiring.Component):
     """Takes an image and fills layer table, basis, biases and weight banks.
@@ -181,26 +184,30 @@ class Loader(wiring.Component):
             flags.length.eq(count == length),
         ]
 
+        def go(state: str) -> None:
+            """Go to another state; a flip-flop says whether it takes words."""
+            m.next = state
+            m.d.sync += takes.eq(state in TAKES)
+
         def refuse(code: ErrorCode) -> None:
             """Remember why, and read on to the end of the image."""
             m.d.sync += self.error.eq(code)
-            m.next = "REFUSED"
+            go("REFUSED")
 
         @contextmanager
         def word_taken() -> Iterator[None]:
             """What a word does; the last one ends the image in whatever state it comes."""
-            m.d.comb += takes.eq(1)
             with m.If(fresh):
                 with m.If(ended):
                     m.d.sync += self.error.eq(ErrorCode.LENGTH)
                 yield
                 with m.If(ended):
-                    m.next = "IDLE"
+                    go("IDLE")
 
         def state(name: str) -> None:
             """Take a word; the state ``name DECIDES`` follows when there are flags of it."""
             with m.State(name), word_taken():
-                m.next = f"{name} DECIDES"
+                go(f"{name} DECIDES")
 
         chosen = Signal(1 + 2 * cfg.cores + banks_of(cfg))
         """The write port of the section that is due, in the order of sections."""
@@ -217,19 +224,19 @@ class Loader(wiring.Component):
                 m.d.comb += self.wanted.eq(self.i.valid)
                 with m.If(self.i.valid & self.grant):
                     m.d.sync += [begins.eq(1), self.loaded.eq(0), self.error.eq(ErrorCode.NONE)]
-                    m.next = "BEGIN"
+                    go("BEGIN")
 
             with m.State("BEGIN"):
                 m.d.sync += begins.eq(0)
-                m.next = "HEADER"
+                go("HEADER")
 
             state("HEADER")
             with m.State("HEADER DECIDES"):
                 m.d.sync += header.eq(header + 1)
-                m.next = "HEADER"
+                go("HEADER")
                 with m.If(header == HEADER_WORDS - 1):
                     m.d.sync += [kind.eq(Section.LAYERS), index.eq(0), opens.eq(1)]
-                    m.next = "SECTION"
+                    go("SECTION")
                 with m.If(header == 3):
                     m.d.sync += length.eq(latest)
                 for number, right, code in (
@@ -246,9 +253,9 @@ class Loader(wiring.Component):
                 ends = kind > Section.WEIGHTS
                 m.d.sync += [at.eq(0), left.eq(section.count), part.eq(parts - 1)]
                 with m.If(ends & flags.end & flags.none):
-                    m.next = "CHECKSUM"
+                    go("CHECKSUM")
                 with m.Elif(ends & flags.meta & ~flags.none):
-                    m.next = "SKIP"
+                    go("SKIP")
                 with m.Elif(ends | ~flags.right | flags.none):
                     refuse(ErrorCode.SECTION)
                 with m.Elif(~flags.fits):
@@ -258,7 +265,7 @@ class Loader(wiring.Component):
                 with m.Else():
                     m.d.sync += counts.eq(chosen[0])
                     m.d.sync += words.eq(section.count)
-                    m.next = "RECORDS"
+                    go("RECORDS")
 
             with m.State("RECORDS"):
                 m.d.comb += recording.eq(1)
@@ -268,7 +275,7 @@ class Loader(wiring.Component):
                         m.d.sync += [write_at.eq(at), at.eq(at + 1), left.eq(left - 1)]
                         m.d.sync += part.eq(parts - 1)
                         with m.If(left == 1):
-                            m.next = "NEXT"
+                            go("NEXT")
 
             with m.State("NEXT"):
                 # The record is being written; then on to the section that must follow.
@@ -278,21 +285,21 @@ class Loader(wiring.Component):
                     m.d.sync += index.eq(index + 1)
                 with m.Else():
                     m.d.sync += [kind.eq(kind + 1 + skipped), index.eq(0)]
-                m.next = "SECTION"
+                go("SECTION")
 
             with m.State("SKIP"):
                 with word_taken():
                     m.d.sync += left.eq(left - 1)
                     with m.If(left == 1):
-                        m.next = "SECTION"
+                        go("SECTION")
 
             with m.State("CHECKSUM"):
-                m.d.comb += [takes.eq(1), checking.eq(1)]
+                m.d.comb += checking.eq(1)
                 with m.If(fresh):
-                    m.next = "CHECKSUM LOOKS"
+                    go("CHECKSUM LOOKS")
 
             with m.State("CHECKSUM LOOKS"):
-                m.next = "CHECKSUM DECIDES"
+                go("CHECKSUM DECIDES")
 
             with m.State("CHECKSUM DECIDES"):
                 m.d.sync += left.eq(written_after(cfg))
@@ -303,21 +310,20 @@ class Loader(wiring.Component):
                 with m.Elif(foreign):
                     refuse(ErrorCode.GEOMETRY)
                 with m.Else():
-                    m.next = "SETTLE"
+                    go("SETTLE")
                 with m.If(ended & ~(flags.length & flags.checksum & ~foreign)):
-                    m.next = "IDLE"
+                    go("IDLE")
 
             with m.State("SETTLE"):
                 # Until the last word has come to the last bank.
                 m.d.sync += left.eq(left - 1)
                 with m.If(left == 1):
                     m.d.sync += self.loaded.eq(1)
-                    m.next = "IDLE"
+                    go("IDLE")
 
             with m.State("REFUSED"):
-                m.d.comb += takes.eq(1)
                 with m.If(fresh & ended):
-                    m.next = "IDLE"
+                    go("IDLE")
 
         # A layer in a format that no decoder of this core knows would never give a beat.
         record = data.View(struct_of(LAYER), self.write_table.data)

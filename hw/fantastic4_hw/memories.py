@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the loader needs to write a memory, and the bank an engine's weights come from."""
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Const, Module, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from fantastic4.config import CoreConfig
 from fantastic4.timing import WRITTEN_AT_ONCE
 from fantastic4_hw.blockram import BlockRam
+from fantastic4_hw.devices import masked_sum
 
 
 class WritePort(wiring.PureInterface):
@@ -48,8 +49,8 @@ def word_layout(cfg: CoreConfig) -> data.StructLayout:
 class RoundCounter(wiring.Component):
     """Address of words that are read round and round, from the first to the last written.
 
-    Whether an address is the first or the last is known a clock ahead, so that nothing but a reset
-    stands before the counter.
+    Whether an address is the last is known a clock ahead, and the adder takes that for a mask: what
+    follows the last one is 0, and nothing but a reset stands before the counter.
 
     Members
     -------
@@ -81,17 +82,15 @@ class RoundCounter(wiring.Component):
         last, alone = Signal.like(self.addr), Signal()
         with m.If(self.write_en):
             m.d.sync += [last.eq(self.write_addr), alone.eq(self.write_addr == 0)]
-        following, at_last, restart = Signal.like(self.addr), Signal(), Signal()
-        m.d.comb += [
-            restart.eq(self.start | (self.step & at_last)),
-            following.eq(self.addr + 1),
-        ]
-        with m.If(restart):
+        following, at_last = Signal.like(self.addr), Signal()
+        one = Const(1, len(self.addr))
+        m.d.comb += following.eq(masked_sum(m, self.addr, ~at_last, one, ~at_last, platform))
+        with m.If(self.start):
             m.d.sync += [self.addr.eq(0), self.at_first.eq(1), at_last.eq(alone)]
         with m.Elif(self.step):
             m.d.sync += [
                 self.addr.eq(following),
-                self.at_first.eq(0),
+                self.at_first.eq(at_last),
                 at_last.eq(following == last),
             ]
         return m

@@ -44,6 +44,7 @@ class Retire(wiring.Component):
         Outputs of the last layer. Never stalls the rows: whoever starts a row group reserves room
         in the queue first.
     room : ``Out(1)``, ``reserve`` : ``In(1)``, ``reserve_rows`` : ``In``
+        Whether there will be room in the next clock, whatever is reserved in this one.
         A place of the queue is for a row of each core. Several cores may give results faster than
         they leave, so an inference has room only when those of the inference before have left: how
         long it takes does not depend on how many came before it.
@@ -137,29 +138,23 @@ class Retire(wiring.Component):
         return m
 
     def _account(self, m: Module, left: Value) -> None:
-        """Keep count of the queue's places; ``left``: one becomes free.
-
-        Whether there is room is found out a clock ahead, for all that may happen in this one.
-        """
+        """Keep count of the queue's places; ``left``: one becomes free."""
         group, depth = self.cfg.engines, self.depth
         free = Signal(range(depth + 1), init=depth)
-        reserved, rows = Signal(), Signal.like(self.reserve_rows)
+        reserved, rows, gone = Signal(), Signal.like(self.reserve_rows), Signal()
         m.d.sync += [
+            gone.eq(left),
             reserved.eq(self.reserve),
             rows.eq(self.reserve_rows),
-            free.eq(free + left - Mux(reserved, rows, 0)),
+            free.eq(free + gone - Mux(reserved, rows, 0)),
         ]
 
         def will_be(least: int) -> Value:
-            return Mux(left, free >= least - 1, free >= least)
+            return Mux(gone, free >= least - 1, free >= least)
 
         # What is reserved in this clock and in the one before is not taken off yet.
         one, two, three = (will_be(group * count) for count in (1, 2, 3))
-        crowded = Signal()
-        m.d.comb += self.room.eq(~crowded)
-        m.d.sync += crowded.eq(
-            ~Mux(self.reserve, Mux(reserved, three, two), Mux(reserved, two, one))
-        )
+        m.d.comb += self.room.eq(Mux(self.reserve, Mux(reserved, three, two), Mux(reserved, two, one)))
         if self.cfg.cores > 1:
             opened = Signal()
             with m.If(self.done):
@@ -167,7 +162,7 @@ class Retire(wiring.Component):
             with m.Elif(self.reserve):
                 m.d.sync += opened.eq(1)
             with m.If(self.done | ~(opened | self.reserve)):
-                m.d.sync += crowded.eq(~will_be(depth))
+                m.d.comb += self.room.eq(will_be(depth))
 
     def _value(self, core: int) -> Value:
         """Return what the row of a core is as a result."""

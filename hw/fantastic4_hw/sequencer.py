@@ -1,19 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
 """Walks a network: layer after layer, row group after row group, chunk after chunk."""
 
-from amaranth.hdl import Module, Mux, Signal, Value, signed
+from amaranth.hdl import Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from fantastic4.config import CoreConfig
+from fantastic4.layout import LAYER
 from fantastic4_hw.shapes import FEATURE_WIDTH, LAYER_LAYOUT, step_layout
+
+RECORD_TIME = 3
+"""Clocks from the one in which a layer is entered until the next one can be."""
 
 
 class Sequencer(wiring.Component):
     """Asks for the chunks of one inference after another, one a clock.
 
-    A step waits until its chunk has been computed (only the first row group of a layer can be
-    that early) and, in the last layer, until the result queue has room for the whole group.
+    A step is given when its chunk has been computed (only the first row group of a layer can be
+    that early), when, in the last layer, the result queue has room for the whole group, and when
+    there is a place for it. Whether it is comes out of a flip-flop: all that is decided in the
+    clock before.
 
     Members
     -------
@@ -35,12 +41,15 @@ class Sequencer(wiring.Component):
     slot : ``In(1)``
         Input slot of the inference.
     chunks_ready : ``In``, ``drained`` : ``In(1)``
-        Chunks computed by the layer that is finishing; that layer has just finished.
+        Chunks computed by the layer that is finishing; that layer has just finished. It takes at
+        least `RECORD_TIME` clocks from its last step.
     room : ``In(1)``
-        The result queue has room for a row group.
+        In the next clock the result queue has room for a row group, whatever is reserved in this.
     reserve : ``Out(1)``, ``reserve_rows`` : ``Out``
         Take that room, for so many rows of each core.
-    steps : ``Out(stream)``
+    space_for_one, space_for_two : ``In(1)``
+        Places for steps, without the one that may be given in this clock.
+    steps : ``Out(stream, always_ready)``
     """
 
     start: Signal
@@ -58,6 +67,8 @@ class Sequencer(wiring.Component):
     room: Signal
     reserve: Signal
     reserve_rows: Signal
+    space_for_one: Signal
+    space_for_two: Signal
     steps: stream.Interface
 
     def __init__(self, cfg: CoreConfig):
@@ -79,7 +90,9 @@ class Sequencer(wiring.Component):
                 "room": In(1),
                 "reserve": Out(1),
                 "reserve_rows": Out(range(cfg.engines + 1)),
-                "steps": Out(stream.Signature(step_layout(cfg))),
+                "space_for_one": In(1),
+                "space_for_two": In(1),
+                "steps": Out(stream.Signature(step_layout(cfg), always_ready=True)),
             }
         )
 
@@ -87,12 +100,11 @@ class Sequencer(wiring.Component):
         """Return the gateware.
 
         Everything a step says of its place is a flip-flop, or the sign of a counter that runs to
-        -1: it is known before the step is offered.
+        -1: it is known before the step is given.
         """
         m = Module()
         cfg = self.cfg
-        shift = cfg.cores.bit_length() - 1
-        step = self.steps.payload
+        step, moves = self.steps.payload, self.steps.valid
         tile_chunks = cfg.tile_chunks
         record = Signal(LAYER_LAYOUT)
         chunk = Signal(len(step.chunk))
@@ -106,11 +118,9 @@ class Sequencer(wiring.Component):
         last_place = Signal()
         """This chunk would fill its tile."""
         first_tile, last_tile, first_plane = Signal(), Signal(), Signal()
-        is_first, last, following = Signal(), Signal(), Signal(4)
-        enters_last = Signal()
-        """The record at hand is that of the last layer."""
-        ahead, computed = Signal(), Signal()
-        """The layer before has not finished; this chunk of its outputs is there."""
+        is_first, last = Signal(), Signal()
+        ahead = Signal()
+        """The layer before has not finished."""
         buffer = Signal()
         """Hidden buffer this layer reads."""
 
@@ -134,11 +144,10 @@ class Sequencer(wiring.Component):
             step.rows.eq(rows - 1),
             step.release.eq(layer_ends & is_first),
             self.reserve_rows.eq(rows),
-            self.table_index.eq(following),
         ]
-        m.d.sync += enters_last.eq(following == self.layers - 1)
+        following = self._following(m)
 
-        # What a group and a plane begin with, found out when their layer is entered.
+        # What a group and a plane begin with, kept when their layer is entered.
         all_chunks, all_planes = Signal.like(chunks_beyond), Signal.like(planes_beyond)
         single_tile = Signal()
 
@@ -154,58 +163,60 @@ class Sequencer(wiring.Component):
             m.d.sync += [chunk.eq(0), chunks_beyond.eq(beyond), first_tile.eq(1)]
             enter_tile(is_single)
 
-        def enter_layer() -> None:
-            """Begin the layer of the record at hand.
-
-            The next one's is then asked for: that has the time until the first outputs of a layer.
-            But the first layer may have a single step, so there the table is asked a clock earlier.
-            """
-            new = self.table_record
-            chunks, planes = new.in_chunks - 2, new.planes - 2
-            is_single = new.in_chunks <= tile_chunks
-            m.d.sync += [
-                all_chunks.eq(chunks),
-                all_planes.eq(planes),
-                single_tile.eq(is_single),
-                rows_beyond.eq(((new.out_features + cfg.cores - 1) >> shift) - (cfg.engines + 1)),
-                planes_beyond.eq(planes),
-                first_plane.eq(1),
-                last.eq(enters_last),
-            ]
-            enter_plane(chunks, is_single)
-
-        def ask_following(is_last: Value) -> None:
-            m.d.sync += following.eq(Mux(is_last, 0, following + 1))
-
         # What is wanted of a layer when its first rows come is kept a clock later.
         entered = Signal()
-        m.d.sync += entered.eq(0)
+        m.d.sync += entered.eq(following.taken)
         with m.If(self.begin | entered):
             m.d.sync += record.eq(self.table_record)
 
-        # Whether a chunk is there is found out a clock ahead, for this one and for the next. When a
-        # plane ends, the layer before has finished.
-        moves = Signal()
+        def enter_layer() -> None:
+            """Begin the layer that follows; the one behind it is then asked for."""
+            m.d.comb += following.taken.eq(1)
+            m.d.sync += [
+                all_chunks.eq(following.chunks),
+                all_planes.eq(following.planes),
+                single_tile.eq(following.is_single),
+                rows_beyond.eq(following.rows),
+                planes_beyond.eq(following.planes),
+                first_plane.eq(1),
+                last.eq(following.is_last),
+            ]
+            enter_plane(following.chunks, following.is_single)
+
+        # Whether a step can be given in the next clock, of this layer and of the one that follows.
+        space = Signal()
+        m.d.comb += space.eq(self.space_for_two | (self.space_for_one & ~moves))
         here, there = (at < self.chunks_ready for at in (chunk, chunk + 1))
-        m.d.sync += computed.eq(~ahead | Mux(moves, there, here))
+        # When a plane ends, the layer before has finished.
+        computed = ~ahead | Mux(moves, there, here)
         with m.If(self.drained):
             m.d.sync += ahead.eq(0)
+        m.d.sync += moves.eq(0)
+
+        def give_first(is_computed: Value) -> None:
+            """Give the first step of the layer that is being entered, if it can be."""
+            m.d.sync += moves.eq(is_computed & (self.room | ~following.is_last) & space)
+
+        def enter_hidden() -> None:
+            """Begin a layer that reads what the one before writes."""
+            enter_layer()
+            m.d.sync += [is_first.eq(0), buffer.eq(~buffer), ahead.eq(1)]
+            give_first(self.chunks_ready.any())
 
         m.d.comb += [self.layer.eq(record), self.is_last.eq(last)]
         with m.FSM() as fsm:
-            with m.State("IDLE"), m.If(self.start):
-                ask_following(enters_last)
+            with m.State("IDLE"), m.If(self.start & following.ready):
                 m.next = "BEGIN"
 
             with m.State("BEGIN"):
                 m.d.comb += self.begin.eq(1)
                 enter_layer()
-                m.d.sync += [is_first.eq(1), ahead.eq(0), computed.eq(1), buffer.eq(1)]
+                m.d.sync += [is_first.eq(1), ahead.eq(0), buffer.eq(1)]
+                give_first(Const(1))
                 m.next = "STEP"
 
             with m.State("STEP"):
-                m.d.comb += self.steps.valid.eq(computed & (self.room | ~last))
-                m.d.comb += moves.eq(self.steps.valid & self.steps.ready)
+                m.d.sync += moves.eq(computed & (self.room | ~last) & space)
                 with m.If(moves):
                     m.d.comb += self.reserve.eq(group_ends & last)
                     m.d.sync += [
@@ -228,18 +239,62 @@ class Sequencer(wiring.Component):
                         ]
                     with m.If(layer_ends):
                         with m.If(last):
+                            m.d.sync += moves.eq(0)
                             m.next = "FINISH"
+                        with m.Elif(following.ready):
+                            enter_hidden()
                         with m.Else():
-                            enter_layer()
-                            ask_following(enters_last)
-                            m.d.sync += [entered.eq(1), is_first.eq(0), buffer.eq(~buffer)]
-                            m.d.sync += [ahead.eq(1), computed.eq(self.chunks_ready.any())]
+                            m.d.sync += moves.eq(0)
+                            m.next = "FETCH"
+
+            # The layer before was over before the record came; its outputs take longer yet.
+            with m.State("FETCH"), m.If(following.ready):
+                enter_hidden()
+                m.next = "STEP"
 
             with m.State("FINISH"), m.If(self.done):
                 m.next = "IDLE"
-                with m.If(self.start):
-                    ask_following(enters_last)
+                with m.If(self.start & following.ready):
                     m.next = "BEGIN"
 
         m.d.comb += self.running.eq(~fsm.ongoing("IDLE"))
         return m
+
+    def _following(self, m: Module) -> "_Following":
+        """Fetch the record of the layer that follows, and return what is found out about it."""
+        cfg = self.cfg
+        record, found = self.table_record, _Following()
+        index, coming = Signal.like(self.table_index), Signal(RECORD_TIME - 1)
+        rows = (record.out_features + cfg.cores - 1) >> cfg.cores.bit_length() - 1
+        m.d.comb += [self.table_index.eq(index), found.ready.eq(~coming[0])]
+        m.d.sync += [
+            found.chunks.eq(record.in_chunks - 2),
+            found.planes.eq(record.planes - 2),
+            found.rows.eq(rows - (cfg.engines + 1)),
+            found.is_single.eq(record.in_chunks <= cfg.tile_chunks),
+            found.is_last.eq(index == self.layers - 1),
+            coming.eq(coming >> 1),
+        ]
+        with m.If(found.taken):
+            m.d.sync += [
+                index.eq(Mux(found.is_last, 0, index + 1)),
+                coming.eq((1 << len(coming)) - 1),
+            ]
+        return found
+
+
+class _Following:
+    """The layer that follows, ``ready`` when its record has come.
+
+    When it is ``taken`` the next one is asked for: behind the last layer the first one.
+    ``chunks`` and ``planes`` are two less than those of the layer, ``rows`` of each core those
+    behind the first group less one.
+    """
+
+    def __init__(self) -> None:
+        self.chunks = Signal(signed(FEATURE_WIDTH + 1), name="following_chunks")
+        self.planes = Signal(signed(LAYER.fields["planes"] + 1), name="following_planes")
+        self.rows = Signal(signed(FEATURE_WIDTH + 1), name="following_rows")
+        self.is_single, self.is_last, self.ready, self.taken = (
+            Signal(name=f"following_{name}") for name in ("is_single", "is_last", "ready", "taken")
+        )

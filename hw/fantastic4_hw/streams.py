@@ -8,10 +8,12 @@ from amaranth.lib.wiring import In, Out
 from fantastic4_hw.blockram import BlockRam
 
 
-class Buffer(wiring.Component):
-    """Two places between two streams: no path through it in either direction.
+class Runway(wiring.Component):
+    """Three places for a writer that decides a clock ahead; no path runs through it.
 
-    A transfer a clock; what is taken is offered ``latency`` clocks later.
+    A transfer a clock; what is taken is offered ``latency`` clocks later. A writer that gives one
+    in the next clock only if there is space, this clock's not counted, always finds a place, and
+    never makes the reader wait.
 
     Parameters
     ----------
@@ -20,33 +22,50 @@ class Buffer(wiring.Component):
 
     Members
     -------
-    i : ``In(stream)``
+    i : ``In(stream, always_ready)``
     o : ``Out(stream)``
+    space_for_one, space_for_two : ``Out(1)``
+        Places that are free.
     """
 
     i: stream.Interface
     o: stream.Interface
+    space_for_one: Signal
+    space_for_two: Signal
 
     latency = 1
 
     def __init__(self, shape: ShapeLike):
-        super().__init__({"i": In(stream.Signature(shape)), "o": Out(stream.Signature(shape))})
+        super().__init__(
+            {
+                "i": In(stream.Signature(shape, always_ready=True)),
+                "o": Out(stream.Signature(shape)),
+                "space_for_one": Out(1),
+                "space_for_two": Out(1),
+            }
+        )
 
     def elaborate(self, platform: object) -> Module:
         """Return the gateware."""
         m = Module()
-        spare, full = Signal.like(self.i.payload), Signal()
-        m.d.comb += self.i.ready.eq(~full)
+        new, valid = self.i.payload, self.i.valid
+        second, third = Signal.like(new), Signal.like(new)
+        two, three = Signal(), Signal()
+        """So many places are taken, or more."""
+        m.d.comb += [self.space_for_one.eq(~three), self.space_for_two.eq(~two)]
         with m.If(~self.o.valid | self.o.ready):
             m.d.sync += [
-                self.o.payload.eq(Mux(full, spare, self.i.payload)),
-                self.o.valid.eq(full | self.i.valid),
-                full.eq(0),
+                self.o.payload.eq(Mux(two, second, new)),
+                self.o.valid.eq(two | valid),
+                two.eq(three | (two & valid)),
+                three.eq(three & valid),
             ]
-        with m.Elif(self.i.valid & ~full):
-            m.d.sync += full.eq(1)
-        with m.If(~full):
-            m.d.sync += spare.eq(self.i.payload)
+        with m.Elif(valid):
+            m.d.sync += [two.eq(1), three.eq(two)]
+        with m.If(self.o.ready | ~two):
+            m.d.sync += second.eq(Mux(three, third, new))
+        with m.If(self.o.ready | ~three):
+            m.d.sync += third.eq(new)
         return m
 
 

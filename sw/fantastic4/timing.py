@@ -52,6 +52,9 @@ TREE_TO_RETIRE = 17
 """Clocks from a tile's last beat to its first row's retirement, less the levels of trees and of
 what collects their sums."""
 
+LEFT_TO_STEP = 2
+"""Clocks from the one in which a place of the result queue becomes free to the step that needs it."""
+
 RETIRE_TO_RESULT = 6
 """Clocks from the last row's retirement to its result at the port, an empty queue given."""
 
@@ -109,7 +112,7 @@ def result_depth(cfg: CoreConfig) -> int:
     Of one core, a reader that is always ready never holds up a row group.
     """
     row_latency = STEP_TO_TAKE + _take_to_retire(cfg)
-    return 1 << (row_latency + 3 * cfg.engines + 7).bit_length()
+    return 1 << (row_latency + 3 * cfg.engines + 8).bit_length()
 
 
 def _take_to_retire(cfg: CoreConfig) -> int:
@@ -151,7 +154,7 @@ def _timed(layers: "list[_Layer]", in_features: int, cfg: CoreConfig) -> Timing:
     next_fed = first.next_beat + FED_TO_BEGIN
     begin = max(first.done + 1, next_fed, transfers + held)
     following = _Walk(
-        cfg, layers, first.taken + BEAT_TO_COMMAND - begin, first.left[-1] + 1 - begin
+        cfg, layers, first.taken + BEAT_TO_COMMAND - begin, first.left[-1] + LEFT_TO_STEP - begin
     )
     return Timing(
         cycles=first.done,
@@ -231,7 +234,7 @@ class _Walk:
     command : int
         Clock of the first layer's command.
     emptied : int
-        Clock from which the result queue is empty.
+        Clock of the first step that an empty result queue allows.
     """
 
     def __init__(self, cfg: CoreConfig, layers: list[_Layer], command: int, emptied: int):
@@ -288,7 +291,7 @@ class _Walk:
         if group == 0:
             return self.emptied
         gone = (group + 1) * self.cfg.engines - self.queue
-        return self.left[gone - 1] + 1 if gone > 0 else LONG_AGO
+        return self.left[gone - 1] + LEFT_TO_STEP if gone > 0 else LONG_AGO
 
     def _leave(self, layer: _Layer, group: int, close: int) -> None:
         """Let the results of a row group, which took its last beat at ``close``, leave."""

@@ -58,22 +58,27 @@ def test_reads_what_was_written(rng, geometry, lanes, engines, gap):
         )
 
 
-def test_latency_rate_and_a_write_before(rng, geometry):
+@pytest.mark.parametrize("hidden", [0, 1])
+def test_latency_rate_and_a_write_before(rng, geometry, hidden):
     cfg = geometry(4, 2)
     dut = ActivationMemory(cfg)
     acts = [rng.integers(0, 256, 4).tolist() for _ in range(8)]
     seen: list[tuple[int, list[int]]] = []
 
+    port, written = (
+        (dut.write_hidden, dut.written) if hidden else (dut.write_input, dut.input_written)
+    )
+
     async def drive(ctx):
         """Each step is taken as soon as it sees what was written."""
-        for chunk in range(8 + dut.written):
-            ctx.set(dut.write_input.valid, 1)
-            ctx.set(dut.write_input.en, 15 if chunk < 8 else 0)
-            ctx.set(dut.write_input.chunk, min(chunk, 7))
-            ctx.set(dut.write_input.acts, acts[min(chunk, 7)])
-            if chunk >= dut.written:
-                ctx.set(dut.steps.payload, random_step(rng, cfg, 0, 0, chunk - dut.written))
-            ctx.set(dut.steps.valid, chunk >= dut.written)
+        for chunk in range(8 + written):
+            ctx.set(port.valid, 1)
+            ctx.set(port.en, 15 if chunk < 8 else 0)
+            ctx.set(port.chunk, min(chunk, 7))
+            ctx.set(port.acts, acts[min(chunk, 7)])
+            if chunk >= written:
+                ctx.set(dut.steps.payload, random_step(rng, cfg, 0, hidden, chunk - written))
+            ctx.set(dut.steps.valid, chunk >= written)
             await ctx.tick()
         ctx.set(dut.steps.valid, 0)
 
@@ -84,7 +89,7 @@ def test_latency_rate_and_a_write_before(rng, geometry):
                 seen.append((clock, [payload.acts[j] for j in range(4)]))
 
     simulate(dut, [drive, watch])
-    assert seen == [(k + dut.written + dut.latency, acts[k]) for k in range(8)]
+    assert seen == [(k + written + dut.latency, acts[k]) for k in range(8)]
 
 
 def test_a_chunk_outlives_a_write(rng, geometry):
@@ -129,15 +134,16 @@ def test_inputs_wait_for_hidden_activations(rng, geometry):
             for lane in range(4):
                 while rng.random() < 0.3:
                     await ctx.tick()
-                while not hidden and ctx.get(dut.hold):
-                    held += 1
-                    await ctx.tick()
                 ctx.set(port.slot, slot)
                 ctx.set(port.chunk, chunk)
                 ctx.set(port.acts, [acts[lane]] * 4)
                 ctx.set(port.en, 1 << lane)
                 ctx.set(port.valid, 1)
-                await ctx.tick()
+                holds = 1
+                while holds:
+                    *_, hold = await ctx.tick().sample(dut.hold)
+                    holds = hold and not hidden
+                    held += holds
                 ctx.set(port.valid, 0)
         left -= 1
 
