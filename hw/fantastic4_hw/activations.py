@@ -107,8 +107,10 @@ class ActivationMemory(wiring.Component):
         moving = Cat(self.steps.valid, step.hidden, *flags)
         moving = delayed(m, moving, self.latency - 1, "moving")
         chunk = self.chunks.payload
+        acts = Signal(chunk.acts.shape(), reset_less=True)
+        m.d.comb += chunk.acts.eq(acts)
         m.d.sync += [
-            chunk.acts.eq(Mux(moving[1], found[1], found[0])),
+            acts.eq(Mux(moving[1], found[1], found[0])),
             Cat(self.chunks.valid, *(getattr(chunk, name) for name in flags_layout(self.cfg))).eq(
                 Cat(moving[0], moving[2:])
             ),
@@ -178,8 +180,8 @@ class ActivationMemory(wiring.Component):
             m.submodules[f"{name}_{part}"] = storage = BlockRam(
                 rows, 8 * (high - low), granularity=8
             )
-            # Synthesis makes one of registers that are alike: these differ in their reset.
-            init, reset_less = part >> 1 & 1, part & 1 == 0
+            # Synthesis makes one of registers that are alike: these differ in what they begin with.
+            init, reset_less = part & 1, part >> 1 & 1 == 0
             own, own_write = (
                 Signal(len(a), name=f"{name}_{what}_{part}", init=init, reset_less=reset_less)
                 for what, a in (("addr", addr), ("write_addr", write_addr))

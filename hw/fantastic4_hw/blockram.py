@@ -39,6 +39,8 @@ class BlockRam(wiring.Component):
         No row is read in a clock in which any is written, so that one port is enough for both.
     stalls : bool
         Each stage has a clock enable; without, a row is read in every clock.
+    quick : bool
+        The second stage has to be the RAM's own output register, whatever rows cost more for it.
 
     Members
     -------
@@ -67,8 +69,10 @@ class BlockRam(wiring.Component):
         stages: int = 2,
         loaded: bool = False,
         stalls: bool = False,
+        quick: bool = False,
     ):
         self.depth, self.width, self.stages, self.loaded = depth, width, stages, loaded
+        self.quick = quick
         self.granularity = granularity or width
         if width % self.granularity:
             raise ValueError(f"width must be a multiple of {self.granularity}, not {width!r}")
@@ -131,7 +135,7 @@ class _Ecp5:
 
     def __init__(self, ram: BlockRam):
         self.ram = ram
-        self.shape = choose_shape(ram.depth, ram.width, ram.granularity)
+        self.shape = choose_shape(ram.depth, ram.width, ram.granularity, quick=ram.quick)
         # With 36 bits, the lower half of a row leaves through port A, whose output register
         # belongs to the write clock enable: there the second stage is made of flip-flops.
         self.own_register = ram.stages == 2 and self.shape.row < 36

@@ -115,8 +115,10 @@ class Core(wiring.Component):
         m.submodules.activations = activations = ActivationMemory(cfg)
         m.submodules.layer_feed = layer_feed = LayerFeed(cfg)
         m.submodules.retire = retire = Retire(cfg, depth=result_depth(cfg))
+        start, fed = Signal(init=1), Signal()
+        """There is no network: all begins anew; every bank has its beat."""
         slices = [
-            self._slice(m, number, loader, layer_feed, sequencer, retire)
+            self._slice(m, number, loader, layer_feed, sequencer, retire, start)
             for number in range(cfg.cores)
         ]
 
@@ -150,17 +152,17 @@ class Core(wiring.Component):
 
         # Control. With banks in lock step, all slices do what one does.
         waited = slices[:1] if cfg.lock_step else slices
+        quiet = Signal()
+        """No input is there, and none may come."""
         m.d.comb += [
             inputs.in_features.eq(self._in_features(m, loader)),
             inputs.hold.eq(activations.hold),
-            loader.grant.eq(inputs.empty & ~inputs.accept & ~sequencer.running),
-            layer_feed.start.eq(~loader.loaded),
+            loader.grant.eq(quiet & ~inputs.accept),
+            layer_feed.start.eq(start),
             layer_feed.layers.eq(loader.layers),
             layer_feed.ready.eq(Cat(part.ready for part in waited).all()),
             layer_feed.taken.eq(slices[0].taken),
-            sequencer.start.eq(
-                inputs.full & loader.loaded & Cat(part.fed for part in waited).all()
-            ),
+            sequencer.start.eq(inputs.full & fed),
             sequencer.layers.eq(loader.layers),
             sequencer.slot.eq(inputs.slot),
             sequencer.done.eq(retire.done),
@@ -176,6 +178,9 @@ class Core(wiring.Component):
         ]
         # What reaches far and has time goes through a register.
         m.d.sync += [
+            start.eq(~loader.loaded),
+            quiet.eq(inputs.empty & ~inputs.accept & ~sequencer.running),
+            fed.eq(loader.loaded & Cat(part.fed for part in waited).all()),
             inputs.accept.eq(loader.loaded & ~loader.wanted & ~loader.busy),
             inputs.release.eq(slices[0].taken & steps.o.payload.release),
             retire.begin.eq(sequencer.begin),
@@ -192,6 +197,7 @@ class Core(wiring.Component):
         layer_feed: LayerFeed,
         sequencer: Sequencer,
         retire: Retire,
+        start: Signal,
     ) -> SlicePorts:
         """Return a core's own part, connected with all that is the same for each."""
         m.submodules[f"slice_{number}"] = part = self.make_slice(self.cfg)
@@ -206,7 +212,7 @@ class Core(wiring.Component):
             else:
                 connect(m, loader.write_weights[outside], part.write_weights[bank])
         m.d.comb += [
-            part.start.eq(~loader.loaded),
+            part.start.eq(start),
             part.give.eq(layer_feed.give),
             part.command.eq(layer_feed.command),
             part.entry.eq(layer_feed.entry),

@@ -30,7 +30,7 @@ class InputWriter(wiring.Component):
     write : ``Out``
         Port of the activation memory.
     full : ``Out(1)``
-        A whole frame waits in slot ``slot``, its last transfer maybe being written just now.
+        A whole frame waits in slot ``slot``.
     slot : ``Out(1)``
         Which slot is computed on.
     release : ``In(1)``
@@ -86,7 +86,7 @@ class InputWriter(wiring.Component):
         target = Signal()
 
         # The transfer taken last; nothing is decided by the port itself.
-        latest, fresh = Signal.like(self.i.payload), Signal()
+        latest, fresh = Signal.like(self.i.payload, reset_less=True), Signal()
         with m.If(~self.hold):
             m.d.sync += [latest.eq(self.i.payload), fresh.eq(self.i.valid & self.i.ready)]
         ends, slots_taken, move, complete = Signal(), Signal(), Signal(), Signal()
@@ -96,7 +96,7 @@ class InputWriter(wiring.Component):
             self.i.ready.eq(~self.hold & ~slots_taken & (self.accept | Mux(fresh, ~ends, begun))),
             move.eq(fresh & ~self.hold),
             complete.eq(Mux(begun, beyond[-1], is_single)),
-            self.full.eq(waiting.any() | filled),
+            self.full.eq(waiting.any()),
             self.empty.eq(~waiting.any() & ~begun & ~fresh),
         ]
         m.d.sync += is_single.eq(self.in_features <= cfg.input_width)

@@ -123,19 +123,20 @@ class Loader(wiring.Component):
         index = Signal(12)
         """Core or bank of the section that is due."""
         at = Signal(16)
-        left = Signal(16)
+        left, one_left = Signal(16), Signal()
+        """Records of the section, or words of one that is skipped; no more than one, a clock later."""
         part = Signal(range(LAYER_WORDS))
         header = Signal(range(HEADER_WORDS))
         count = Signal(32)
-        length = Signal(32)
-        move, checking = Signal(), Signal()
+        length = Signal(32, reset_less=True)
+        move, checking, takes = Signal(), Signal(), Signal(name="takes")
         foreign = Signal()
-        latest = Signal(32)
-        shifted = Signal(32 * LAYER_WORDS)
+        latest = Signal(32, reset_less=True)
+        shifted = Signal(32 * LAYER_WORDS, reset_less=True)
         """The latest words, the very latest on top, a clock later."""
         fresh, ended = Signal(), Signal()
         """The latest word has just been taken; it was the image's last."""
-        takes, begins, recording, writes = Signal(), Signal(), Signal(), Signal()
+        begins, recording, writes = Signal(name="begins"), Signal(), Signal()
         section = data.View(struct_of(SECTION), latest)
         needs = data.View(struct_of(NEEDS), latest)
         write_at = Signal(16)
@@ -149,6 +150,7 @@ class Loader(wiring.Component):
             crc.start.eq(begins),
         ]
         m.d.sync += [fresh.eq(move), writes.eq(recording & move & (part == 0))]
+        m.d.sync += one_left.eq(left == 1)
         with m.If(fresh):
             m.d.sync += [count.eq(count + 1), shifted.eq(Cat(shifted[32:], latest))]
         with m.If(begins):
@@ -158,7 +160,7 @@ class Loader(wiring.Component):
 
         # Flags of the latest word, of the section that is due, and of the image so far.
         flags = Signal(_FLAGS)
-        words = Signal(16)
+        words = Signal(16, reset_less=True)
         parts, depth, last_index = self._sizes(m, kind)
         m.d.sync += [
             flags.magic.eq(latest == MAGIC),
@@ -184,6 +186,12 @@ class Loader(wiring.Component):
             flags.length.eq(count == length),
         ]
 
+        # Why an image is refused is said a clock later.
+        fails, reason = Signal(name="fails"), Signal.like(self.error, name="reason")
+        m.d.sync += [fails.eq(0), reason.eq(0)]
+        with m.If(fails):
+            m.d.sync += self.error.eq(reason)
+
         def go(state: str) -> None:
             """Go to another state; a flip-flop says whether it takes words."""
             m.next = state
@@ -191,7 +199,7 @@ class Loader(wiring.Component):
 
         def refuse(code: ErrorCode) -> None:
             """Remember why, and read on to the end of the image."""
-            m.d.sync += self.error.eq(code)
+            m.d.sync += [fails.eq(1), reason.eq(code)]
             go("REFUSED")
 
         @contextmanager
@@ -199,7 +207,7 @@ class Loader(wiring.Component):
             """What a word does; the last one ends the image in whatever state it comes."""
             with m.If(fresh):
                 with m.If(ended):
-                    m.d.sync += self.error.eq(ErrorCode.LENGTH)
+                    m.d.sync += [fails.eq(1), reason.eq(ErrorCode.LENGTH)]
                 yield
                 with m.If(ended):
                     go("IDLE")
@@ -274,7 +282,7 @@ class Loader(wiring.Component):
                     with m.If(part == 0):
                         m.d.sync += [write_at.eq(at), at.eq(at + 1), left.eq(left - 1)]
                         m.d.sync += part.eq(parts - 1)
-                        with m.If(left == 1):
+                        with m.If(one_left):
                             go("NEXT")
 
             with m.State("NEXT"):
@@ -290,7 +298,7 @@ class Loader(wiring.Component):
             with m.State("SKIP"):
                 with word_taken():
                     m.d.sync += left.eq(left - 1)
-                    with m.If(left == 1):
+                    with m.If(one_left):
                         go("SECTION")
 
             with m.State("CHECKSUM"):
@@ -317,7 +325,7 @@ class Loader(wiring.Component):
             with m.State("SETTLE"):
                 # Until the last word has come to the last bank.
                 m.d.sync += left.eq(left - 1)
-                with m.If(left == 1):
+                with m.If(one_left):
                     m.d.sync += self.loaded.eq(1)
                     go("IDLE")
 
@@ -332,7 +340,7 @@ class Loader(wiring.Component):
             m.d.sync += foreign.eq(1)
         with m.If(begins):
             m.d.sync += foreign.eq(0)
-        m.d.comb += self.busy.eq(~fsm.ongoing("IDLE"))
+        m.d.comb += self.busy.eq(~fsm.ongoing("IDLE") | fails)
         self._ports(m, shifted, Mux(writes, chosen, 0), write_at)
         return m
 

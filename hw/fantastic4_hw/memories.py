@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the loader needs to write a memory, and the bank an engine's weights come from."""
 
-from amaranth.hdl import Const, Module, Signal
+from amaranth.hdl import Const, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -79,9 +79,13 @@ class RoundCounter(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """Return the gateware."""
         m = Module()
-        last, alone = Signal.like(self.addr), Signal()
+        last, before_last, alone = Signal.like(self.addr), Signal.like(self.addr), Signal()
         with m.If(self.write_en):
-            m.d.sync += [last.eq(self.write_addr), alone.eq(self.write_addr == 0)]
+            m.d.sync += [
+                last.eq(self.write_addr),
+                before_last.eq(last),
+                alone.eq(self.write_addr == 0),
+            ]
         following, at_last = Signal.like(self.addr), Signal()
         one = Const(1, len(self.addr))
         m.d.comb += following.eq(masked_sum(m, self.addr, ~at_last, one, ~at_last, platform))
@@ -91,7 +95,7 @@ class RoundCounter(wiring.Component):
             m.d.sync += [
                 self.addr.eq(following),
                 self.at_first.eq(at_last),
-                at_last.eq(following == last),
+                at_last.eq(Mux(at_last, alone, self.addr == before_last)),
             ]
         return m
 

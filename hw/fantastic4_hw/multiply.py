@@ -95,6 +95,7 @@ class Multiply(wiring.Component):
         before = Signal(signed(self.cfg.acc_width), reset_less=True)
         latest = Signal.like(total)
         z = Signal(signed(self.cfg.acc_width))
+        finished = Signal.like(z, reset_less=True)
         m.d.sync += [
             before.eq(Mux(opening, bias, self._partial(m, engine, z, valid))),
             latest.eq(total),
@@ -102,8 +103,9 @@ class Multiply(wiring.Component):
         m.d.comb += z.eq(before + latest)
         m.d.sync += [
             self.z.valid.eq(self._delayed(m, valid & close, 1, flag=True)),
-            self.z.payload.eq(z),
+            finished.eq(z),
         ]
+        m.d.comb += self.z.payload.eq(finished)
         return m
 
     def _partial(self, m: Module, engine: Value, z: Signal, valid: Value) -> Value:

@@ -29,7 +29,8 @@ class Retire(wiring.Component):
     -------
     begin : ``In(1)``, ``record`` : ``In(LAYER_LAYOUT)``, ``is_last`` : ``In(1)``
         An inference begins with the layer ``record``. When a layer has finished, ``record`` and
-        ``is_last`` are already those of the next.
+        ``is_last`` are already those of the next; they stay for the clock behind, in which no row
+        comes.
     i : ``In(stream, always_ready)``
         Finished rows of post-processing, one of each core.
     layer : ``Out(LAYER_LAYOUT)``
@@ -76,7 +77,7 @@ class Retire(wiring.Component):
                 "i": In(stream.Signature(rows, always_ready=True)),
                 "layer": Out(LAYER_LAYOUT),
                 "write": Out(ChunkWriteSignature(cfg, cfg.hidden_chunks)),
-                "chunks_ready": Out(FEATURE_WIDTH),
+                "chunks_ready": Out(range(self.cfg.hidden_chunks + 1)),
                 "drained": Out(1),
                 "done": Out(1),
                 "results": Out(stream.Signature(RESULT_LAYOUT)),
@@ -120,7 +121,10 @@ class Retire(wiring.Component):
                 place.eq(place.rotate_left(1)),
                 self.chunks_ready.eq(self.chunks_ready + place[-1]),
             ]
-        with m.If(self.begin | self.drained):
+        # No row comes in the clock behind, nor does a new layer begin.
+        renew, begun = Signal(), Signal()
+        m.d.sync += [renew.eq(self.begin | self.drained), begun.eq(self.begin)]
+        with m.If(renew):
             m.d.sync += [
                 self.layer.eq(self.record),
                 last_layer.eq(self.is_last),
@@ -128,7 +132,7 @@ class Retire(wiring.Component):
                 beyond.eq(((self.record.out_features - 1) >> cores.bit_length() - 1) - 1),
                 place.eq(1),
                 self.chunks_ready.eq(0),
-                buffer.eq(Mux(self.begin, 0, ~buffer)),
+                buffer.eq(~buffer & ~begun),
             ]
 
         queue_results = self._queue if cores == 1 else self._wide_queue
@@ -140,29 +144,31 @@ class Retire(wiring.Component):
     def _account(self, m: Module, left: Value) -> None:
         """Keep count of the queue's places; ``left``: one becomes free."""
         group, depth = self.cfg.engines, self.depth
-        free = Signal(range(depth + 1), init=depth)
-        reserved, rows, gone = Signal(), Signal.like(self.reserve_rows), Signal()
+        gone, reserved = Signal(name="gone"), Signal(name="reserved")
+        rows = Signal.like(self.reserve_rows)
         m.d.sync += [
             gone.eq(left),
             reserved.eq(self.reserve),
-            rows.eq(self.reserve_rows),
-            free.eq(free + gone - Mux(reserved, rows, 0)),
+            rows.eq(Mux(self.reserve, self.reserve_rows, 0)),
         ]
 
-        def will_be(least: int) -> Value:
-            return Mux(gone, free >= least - 1, free >= least)
+        def free(least: int) -> Value:
+            """Return whether so many places are free: no comparison, the sign of a count."""
+            beyond = Signal(signed(depth.bit_length() + 1), init=depth - least, name=f"beyond_{least}")
+            m.d.sync += beyond.eq(beyond + gone - rows)
+            return ~beyond[-1]
 
         # What is reserved in this clock and in the one before is not taken off yet.
-        one, two, three = (will_be(group * count) for count in (1, 2, 3))
+        one, two, three = (free(group * count) for count in (1, 2, 3))
         m.d.comb += self.room.eq(Mux(self.reserve, Mux(reserved, three, two), Mux(reserved, two, one)))
         if self.cfg.cores > 1:
-            opened = Signal()
+            opened, empty = Signal(), free(depth)
             with m.If(self.done):
                 m.d.sync += opened.eq(0)
             with m.Elif(self.reserve):
                 m.d.sync += opened.eq(1)
             with m.If(self.done | ~(opened | self.reserve)):
-                m.d.comb += self.room.eq(will_be(depth))
+                m.d.comb += self.room.eq(empty)
 
     def _value(self, core: int) -> Value:
         """Return what the row of a core is as a result."""
@@ -171,8 +177,9 @@ class Retire(wiring.Component):
 
     def _queue(self, m: Module, row: Signal, final: Value, last_layer: Signal) -> Value:
         """Find the arg-max and queue the results; return whether one leaves."""
-        value = Signal(signed(32))
-        index, first, last, valid = Signal(INDEX_WIDTH), Signal(), Signal(), Signal()
+        value = Signal(signed(32), reset_less=True)
+        index = Signal(INDEX_WIDTH)
+        first, last, valid = (Signal(name=name) for name in ("first", "last", "valid"))
         m.d.sync += [
             value.eq(self._value(0)),
             index.eq(row),
@@ -189,8 +196,10 @@ class Retire(wiring.Component):
             Signal.like(index),
         )
         greatest = Signal.like(value)
-        begins, ends, fresh = Signal(), Signal(), Signal()
-        above_latest, above_greatest, won = Signal(), Signal(), Signal()
+        begins, ends, fresh, above_latest, above_greatest, won = (
+            Signal(name=name)
+            for name in ("begins", "ends", "fresh", "above_latest", "above_greatest", "won")
+        )
         with m.If(valid):
             m.d.sync += [
                 Cat(latest, latest_index, begins, ends).eq(Cat(value, index, first, last)),
@@ -204,7 +213,7 @@ class Retire(wiring.Component):
             with m.If(wins):
                 m.d.sync += [greatest.eq(latest), greatest_index.eq(latest_index)]
 
-        m.submodules.queue = queue = Queue(RESULT_LAYOUT, self.depth)
+        m.submodules.queue = queue = Queue(RESULT_LAYOUT, self.depth, quick=self.cfg.dense_only)
         result = queue.i.payload
         m.d.sync += [
             Cat(result.value, result.last).eq(Cat(latest, ends)),
@@ -223,7 +232,9 @@ class Retire(wiring.Component):
             wide.last.eq(final),
             valid.eq(self.i.valid & last_layer),
         ]
-        m.submodules.queue = queue = Queue(wide_layout(self.cfg), self.depth)
+        m.submodules.queue = queue = Queue(
+            wide_layout(self.cfg), self.depth, quick=self.cfg.dense_only
+        )
         m.submodules.serialiser = serialiser = Serialiser(self.cfg)
         m.d.comb += [queue.i.payload.eq(wide), queue.i.valid.eq(valid)]
         wiring.connect(m, queue.o, serialiser.i)

@@ -24,8 +24,7 @@ class Sequencer(wiring.Component):
     Members
     -------
     start : ``In(1)``
-        There is a network and an input: begin as soon as the inference before has finished, but no
-        earlier than in the next clock.
+        There is a network and an input: begin, if the inference before has finished.
     begin : ``Out(1)``
         An inference begins in this clock; steps follow from the next.
     done : ``In(1)``
@@ -85,7 +84,7 @@ class Sequencer(wiring.Component):
                 "layer": Out(LAYER_LAYOUT),
                 "is_last": Out(1),
                 "slot": In(1),
-                "chunks_ready": In(FEATURE_WIDTH),
+                "chunks_ready": In(range(cfg.hidden_chunks + 1)),
                 "drained": In(1),
                 "room": In(1),
                 "reserve": Out(1),
@@ -107,7 +106,7 @@ class Sequencer(wiring.Component):
         step, moves = self.steps.payload, self.steps.valid
         tile_chunks = cfg.tile_chunks
         record = Signal(LAYER_LAYOUT)
-        chunk = Signal(len(step.chunk))
+        chunk, following_chunk = Signal(len(step.chunk)), Signal(len(step.chunk) + 1)
         in_tile = Signal(range(tile_chunks))
         chunks_beyond = Signal(signed(FEATURE_WIDTH + 1))
         """Chunks of the plane behind this one, less one."""
@@ -160,13 +159,19 @@ class Sequencer(wiring.Component):
 
         def enter_plane(beyond: Value, is_single: Value) -> None:
             """Begin a plane with ``beyond + 1`` chunks behind its first one."""
-            m.d.sync += [chunk.eq(0), chunks_beyond.eq(beyond), first_tile.eq(1)]
+            m.d.sync += [
+                chunk.eq(0),
+                following_chunk.eq(1),
+                chunks_beyond.eq(beyond),
+                first_tile.eq(1),
+            ]
             enter_tile(is_single)
 
-        # What is wanted of a layer when its first rows come is kept a clock later.
-        entered = Signal()
+        # What is wanted of a layer when its first rows come is kept a clock later, but of the first
+        # layer, whose record is at hand by then, before.
+        entered, idle = Signal(), Signal()
         m.d.sync += entered.eq(following.taken)
-        with m.If(self.begin | entered):
+        with m.If(entered | idle):
             m.d.sync += record.eq(self.table_record)
 
         def enter_layer() -> None:
@@ -186,7 +191,8 @@ class Sequencer(wiring.Component):
         # Whether a step can be given in the next clock, of this layer and of the one that follows.
         space = Signal()
         m.d.comb += space.eq(self.space_for_two | (self.space_for_one & ~moves))
-        here, there = (at < self.chunks_ready for at in (chunk, chunk + 1))
+        here = following_chunk <= self.chunks_ready
+        there = following_chunk < self.chunks_ready
         # When a plane ends, the layer before has finished.
         computed = ~ahead | Mux(moves, there, here)
         with m.If(self.drained):
@@ -206,9 +212,6 @@ class Sequencer(wiring.Component):
         m.d.comb += [self.layer.eq(record), self.is_last.eq(last)]
         with m.FSM() as fsm:
             with m.State("IDLE"), m.If(self.start & following.ready):
-                m.next = "BEGIN"
-
-            with m.State("BEGIN"):
                 m.d.comb += self.begin.eq(1)
                 enter_layer()
                 m.d.sync += [is_first.eq(1), ahead.eq(0), buffer.eq(1)]
@@ -220,7 +223,8 @@ class Sequencer(wiring.Component):
                 with m.If(moves):
                     m.d.comb += self.reserve.eq(group_ends & last)
                     m.d.sync += [
-                        chunk.eq(chunk + 1),
+                        chunk.eq(following_chunk),
+                        following_chunk.eq(following_chunk + 1),
                         chunks_beyond.eq(chunks_beyond - 1),
                         in_tile.eq(in_tile + 1),
                         last_place.eq(in_tile == tile_chunks - 2),
@@ -254,10 +258,8 @@ class Sequencer(wiring.Component):
 
             with m.State("FINISH"), m.If(self.done):
                 m.next = "IDLE"
-                with m.If(self.start & following.ready):
-                    m.next = "BEGIN"
 
-        m.d.comb += self.running.eq(~fsm.ongoing("IDLE"))
+        m.d.comb += [idle.eq(fsm.ongoing("IDLE")), self.running.eq(~idle)]
         return m
 
     def _following(self, m: Module) -> "_Following":

@@ -239,7 +239,7 @@ class Slice(SlicePorts):
         for first in range(0, len(memories), WRITTEN_AT_ONCE):
             own_addr = Signal(len(addr), name=f"write_addr_{first}", reset_less=True)
             own_word = Signal(len(word), name=f"write_data_{first}", reset_less=True)
-            ahead = Signal(len(enables), name=f"write_en_{first}")
+            ahead = Signal(len(enables), name=f"write_en_{first}", reset_less=True)
             # Only what is meant for this slice: registers that are alike would become one.
             with m.If(enables.any() if first == 0 and self.cfg.cores > 1 else 1):
                 m.d.sync += [own_addr.eq(addr), own_word.eq(word)]

@@ -80,6 +80,8 @@ class Queue(wiring.Component):
         Of the payload.
     depth : int
         Places, a power of two.
+    quick : bool
+        As of `BlockRam`.
 
     Members
     -------
@@ -92,10 +94,10 @@ class Queue(wiring.Component):
 
     latency = 3
 
-    def __init__(self, shape: ShapeLike, depth: int):
+    def __init__(self, shape: ShapeLike, depth: int, *, quick: bool = False):
         if depth & depth - 1:
             raise ValueError(f"depth must be a power of two, not {depth!r}")
-        self.depth = depth
+        self.depth, self.quick = depth, quick
         super().__init__(
             {
                 "i": In(stream.Signature(shape, always_ready=True)),
@@ -107,7 +109,9 @@ class Queue(wiring.Component):
         """Return the gateware."""
         m = Module()
         width = len(Value.cast(self.i.payload))
-        m.submodules.storage = storage = BlockRam(self.depth, width, stalls=True)
+        m.submodules.storage = storage = BlockRam(
+            self.depth, width, stalls=True, quick=self.quick
+        )
         waiting = Signal(range(self.depth + 1))
         """Places taken, without what has been read."""
         some, fetched = Signal(), Signal()

@@ -85,12 +85,13 @@ class DenseWeights(wiring.Component):
         with m.If(self.give & self.ready):
             m.d.sync += fresh.eq(self.first_layer)
 
-        # Two chains of addresses, each for half an engine's banks: they differ in that one has a
-        # reset, or synthesis would make one of both.
+        # Two chains of addresses, each for half an engine's banks: they differ in what they begin
+        # with, or synthesis would make one of both.
         passed: list[Value] = [at.addr, at.addr]
+        ones = (1 << len(at.addr)) - 1
         for engine in range(cfg.engines):
             own = [
-                Signal.like(at.addr, name=f"addr_{engine}_{half}", reset_less=half == 0)
+                Signal.like(at.addr, name=f"addr_{engine}_{half}", init=ones * half, reset_less=True)
                 for half in range(2)
             ]
             m.d.sync += [later.eq(addr) for later, addr in zip(own, passed, strict=True)]

@@ -52,7 +52,7 @@ TREE_TO_RETIRE = 17
 """Clocks from a tile's last beat to its first row's retirement, less the levels of trees and of
 what collects their sums."""
 
-LEFT_TO_STEP = 2
+LEFT_TO_STEP = 3
 """Clocks from the one in which a place of the result queue becomes free to the step that needs it."""
 
 RETIRE_TO_RESULT = 6
@@ -112,7 +112,7 @@ def result_depth(cfg: CoreConfig) -> int:
     Of one core, a reader that is always ready never holds up a row group.
     """
     row_latency = STEP_TO_TAKE + _take_to_retire(cfg)
-    return 1 << (row_latency + 3 * cfg.engines + 8).bit_length()
+    return 1 << (row_latency + 3 * cfg.engines + 9).bit_length()
 
 
 def _take_to_retire(cfg: CoreConfig) -> int:

@@ -61,6 +61,7 @@ def test_layers(rng, geometry, lanes, engines, logits, few, gap):
             ctx.set(dut.is_last, 0)
             await tick(ctx, dut, written)
             ctx.set(dut.begin, 0)
+            await tick(ctx, dut, written)
             for index, width in enumerate(widths):
                 last = index == len(widths) - 1
                 rows = random_rows(rng, width, logits=logits and last, few=few)
@@ -76,6 +77,8 @@ def test_layers(rng, geometry, lanes, engines, logits, few, gap):
                     ctx.set(dut.i.valid, 1)
                     ready, drained, done = await tick(ctx, dut, written)
                     ctx.set(dut.i.valid, 0)
+                    if drained:
+                        await tick(ctx, dut, {})
                     final = at == width - 1
                     assert ready == at // lanes
                     assert (drained, done) == (final, final and last)
@@ -111,6 +114,7 @@ def test_one_output(geometry):
             ctx.set(dut.is_last, 1)
             await ctx.tick()
             ctx.set(dut.begin, 0)
+            await ctx.tick()
             ctx.set(dut.i.payload, [{"rounded": value, "y": 0}])
             ctx.set(dut.i.valid, 1)
             await ctx.tick()
@@ -139,9 +143,8 @@ def test_room(rng, geometry, engines):
         await ctx.tick()
         ctx.set(dut.begin, 0)
         ctx.set(dut.reserve_rows, engines)
-        pending, reserved, sent, read = [], 0, 0, 0
+        pending, reserved, sent, read, room = [], 0, 0, 0, 1
         while sent < count:
-            room = ctx.get(dut.room)
             reserve = bool(room) and reserved < count and rng.random() < 0.5
             ctx.set(dut.reserve, reserve)
             fullest = max(fullest, reserved - read)
@@ -157,7 +160,9 @@ def test_room(rng, geometry, engines):
                 sent += 1
             elif pending:
                 pending[0] -= 1
-            *_, valid, ready = await ctx.tick().sample(dut.results.valid, dut.results.ready)
+            *_, valid, ready, room = await ctx.tick().sample(
+                dut.results.valid, dut.results.ready, dut.room
+            )
             read += valid & ready
         ctx.set(dut.i.valid, 0)
 
@@ -212,6 +217,7 @@ def test_rows_of_several_cores(rng, geometry, lanes, cores):
             ctx.set(dut.is_last, 0)
             await tick(ctx, dut, written)
             ctx.set(dut.begin, 0)
+            await tick(ctx, dut, written)
             for index, width in enumerate(widths):
                 last = index == len(widths) - 1
                 rows = random_rows(rng, width, logits=last, few=False)
@@ -225,6 +231,8 @@ def test_rows_of_several_cores(rng, geometry, lanes, cores):
                     ctx.set(dut.i.valid, 1)
                     ready, drained, done = await tick(ctx, dut, written)
                     ctx.set(dut.i.valid, 0)
+                    if drained:
+                        await tick(ctx, dut, {})
                     final = at + cores >= width
                     assert ready == at // lanes
                     assert (drained, done) == (final, final and last)

@@ -22,11 +22,12 @@ LUT_RAM_DEPTH = 32
 
 
 @cache
-def choose_shape(depth: int, width: int, granularity: int) -> Shape:
+def choose_shape(depth: int, width: int, granularity: int, *, quick: bool = False) -> Shape:
     """Return the shape that takes fewest cells; of equals the one that is deepest.
 
     A row of 36 bits leaves through both ports, and the output register of one of them belongs to
-    the port that writes. So it is not for memories of lanes, which are wide and have to be fast.
+    the port that writes. So it is not for memories of lanes, which are wide and have to be fast, nor
+    for others that have to be.
 
     Parameters
     ----------
@@ -34,11 +35,13 @@ def choose_shape(depth: int, width: int, granularity: int) -> Shape:
         Rows of the memory, and bits of a row.
     granularity : int
         Bits that share a write enable.
+    quick : bool
+        The output registers are needed.
     """
     able = [
         s
         for s in SHAPES
-        if granularity == width or s.data <= 4 or (granularity % 8 == 0 and s.row < 36)
+        if (granularity == width and not (quick and s.row == 36)) or s.data <= 4 or (granularity % 8 == 0 and s.row < 36)
     ]
     return min(able, key=lambda s: (blocks_of(depth, s) * -(-width // s.data), blocks_of(depth, s)))
 

@@ -26,6 +26,8 @@ class Memory:
         So many of them.
     depth, width, granularity : int
         Rows, bits of a row, and bits that share a write enable.
+    quick : bool
+        Needs its output registers.
     """
 
     name: str
@@ -33,10 +35,11 @@ class Memory:
     depth: int
     width: int
     granularity: int
+    quick: bool = False
 
     def shape(self) -> Shape:
         """Return how a DP16KD is used for it."""
-        return choose_shape(self.depth, self.width, self.granularity)
+        return choose_shape(self.depth, self.width, self.granularity, quick=self.quick)
 
     def blocks(self) -> int:
         """Return the DP16KD behind each other, 0 in LUTs."""
@@ -75,7 +78,7 @@ def memories_of(cfg: CoreConfig) -> list[Memory]:
     found = [
         Memory("basis", 1, cfg.basis_depth, 64, 64),
         Memory("bias", 1, cfg.row_depth, cfg.bias_width, cfg.bias_width),
-        Memory("results", 1, result_depth(cfg), RESULT_BITS, RESULT_BITS),
+        Memory("results", 1, result_depth(cfg), RESULT_BITS, RESULT_BITS, quick=cfg.dense_only),
     ]
     for name, rows in activation_rows(cfg).items():
         found.append(Memory(name, 1, rows, 8 * cfg.lanes, 8))
