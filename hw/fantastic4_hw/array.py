@@ -164,9 +164,7 @@ class Array(wiring.Component):
             select = moving[1 : 1 + len(which)][2 * level : 2 * level + 2]
             chosen = []
             for at in range(0, len(sums), 4):
-                found = Signal(
-                    len(row.sums.as_value()), name=f"sums_{level}_{at}", reset_less=True
-                )
+                found = Signal(len(row.sums.as_value()), name=f"sums_{level}_{at}", reset_less=True)
                 m.d.sync += found.eq(_one_of(m, select, sums[at : at + 4], platform))
                 chosen.append(found)
             sums = chosen

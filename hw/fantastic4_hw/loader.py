@@ -124,7 +124,7 @@ class Loader(wiring.Component):
         """Core or bank of the section that is due."""
         at = Signal(16)
         left, one_left = Signal(16), Signal()
-        """Records of the section, or words of one that is skipped; no more than one, a clock later."""
+        """Records that are left, or words of what is skipped; whether it is one, a clock later."""
         part = Signal(range(LAYER_WORDS))
         header = Signal(range(HEADER_WORDS))
         count = Signal(32)

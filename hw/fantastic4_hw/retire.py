@@ -154,13 +154,17 @@ class Retire(wiring.Component):
 
         def free(least: int) -> Value:
             """Return whether so many places are free: no comparison, the sign of a count."""
-            beyond = Signal(signed(depth.bit_length() + 1), init=depth - least, name=f"beyond_{least}")
+            beyond = Signal(
+                signed(depth.bit_length() + 1), init=depth - least, name=f"beyond_{least}"
+            )
             m.d.sync += beyond.eq(beyond + gone - rows)
             return ~beyond[-1]
 
         # What is reserved in this clock and in the one before is not taken off yet.
         one, two, three = (free(group * count) for count in (1, 2, 3))
-        m.d.comb += self.room.eq(Mux(self.reserve, Mux(reserved, three, two), Mux(reserved, two, one)))
+        m.d.comb += self.room.eq(
+            Mux(self.reserve, Mux(reserved, three, two), Mux(reserved, two, one))
+        )
         if self.cfg.cores > 1:
             opened, empty = Signal(), free(depth)
             with m.If(self.done):

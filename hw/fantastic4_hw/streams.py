@@ -109,9 +109,7 @@ class Queue(wiring.Component):
         """Return the gateware."""
         m = Module()
         width = len(Value.cast(self.i.payload))
-        m.submodules.storage = storage = BlockRam(
-            self.depth, width, stalls=True, quick=self.quick
-        )
+        m.submodules.storage = storage = BlockRam(self.depth, width, stalls=True, quick=self.quick)
         waiting = Signal(range(self.depth + 1))
         """Places taken, without what has been read."""
         some, fetched = Signal(), Signal()

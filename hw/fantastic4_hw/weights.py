@@ -91,7 +91,9 @@ class DenseWeights(wiring.Component):
         ones = (1 << len(at.addr)) - 1
         for engine in range(cfg.engines):
             own = [
-                Signal.like(at.addr, name=f"addr_{engine}_{half}", init=ones * half, reset_less=True)
+                Signal.like(
+                    at.addr, name=f"addr_{engine}_{half}", init=ones * half, reset_less=True
+                )
                 for half in range(2)
             ]
             m.d.sync += [later.eq(addr) for later, addr in zip(own, passed, strict=True)]

@@ -53,7 +53,7 @@ TREE_TO_RETIRE = 17
 what collects their sums."""
 
 LEFT_TO_STEP = 3
-"""Clocks from the one in which a place of the result queue becomes free to the step that needs it."""
+"""Clocks from a result that leaves the queue to the step that needs its place."""
 
 RETIRE_TO_RESULT = 6
 """Clocks from the last row's retirement to its result at the port, an empty queue given."""

@@ -180,7 +180,9 @@ def computed_chunks(cfg, rows, done):
 
 
 @pytest.mark.parametrize(("lanes", "engines"), GEOMETRIES)
-@pytest.mark.parametrize(("gap", "room", "delay"), [(0, 1, 20), (0.4, 1, RECORD_TIME), (0.3, 0.1, 12)])
+@pytest.mark.parametrize(
+    ("gap", "room", "delay"), [(0, 1, 20), (0.4, 1, RECORD_TIME), (0.3, 0.1, 12)]
+)
 def test_steps(rng, geometry, lanes, engines, gap, room, delay):
     cfg = geometry(lanes, engines)
     dut = Sequencer(cfg)

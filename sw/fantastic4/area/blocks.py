@@ -26,8 +26,8 @@ def choose_shape(depth: int, width: int, granularity: int, *, quick: bool = Fals
     """Return the shape that takes fewest cells; of equals the one that is deepest.
 
     A row of 36 bits leaves through both ports, and the output register of one of them belongs to
-    the port that writes. So it is not for memories of lanes, which are wide and have to be fast, nor
-    for others that have to be.
+    the port that writes. So it is not for memories of lanes, which are wide and have to be fast,
+    nor for others that have to be.
 
     Parameters
     ----------
@@ -41,7 +41,9 @@ def choose_shape(depth: int, width: int, granularity: int, *, quick: bool = Fals
     able = [
         s
         for s in SHAPES
-        if (granularity == width and not (quick and s.row == 36)) or s.data <= 4 or (granularity % 8 == 0 and s.row < 36)
+        if (granularity == width and not (quick and s.row == 36))
+        or s.data <= 4
+        or (granularity % 8 == 0 and s.row < 36)
     ]
     return min(able, key=lambda s: (blocks_of(depth, s) * -(-width // s.data), blocks_of(depth, s)))
 
