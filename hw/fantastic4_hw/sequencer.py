@@ -6,11 +6,8 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from fantastic4.config import CoreConfig
-from fantastic4.layout import LAYER
+from fantastic4_hw.following import fetch_following
 from fantastic4_hw.shapes import FEATURE_WIDTH, LAYER_LAYOUT, step_layout
-
-RECORD_TIME = 3
-"""Clocks from the one in which a layer is entered until the next one can be."""
 
 
 class Sequencer(wiring.Component):
@@ -144,7 +141,7 @@ class Sequencer(wiring.Component):
             step.release.eq(layer_ends & is_first),
             self.reserve_rows.eq(rows),
         ]
-        following = self._following(m)
+        following = fetch_following(m, cfg, self.layers, self.table_index, self.table_record)
 
         # What a group and a plane begin with, kept when their layer is entered.
         all_chunks, all_planes = Signal.like(chunks_beyond), Signal.like(planes_beyond)
@@ -261,42 +258,3 @@ class Sequencer(wiring.Component):
 
         m.d.comb += [idle.eq(fsm.ongoing("IDLE")), self.running.eq(~idle)]
         return m
-
-    def _following(self, m: Module) -> "_Following":
-        """Fetch the record of the layer that follows, and return what is found out about it."""
-        cfg = self.cfg
-        record, found = self.table_record, _Following()
-        index, coming = Signal.like(self.table_index), Signal(RECORD_TIME - 1)
-        rows = (record.out_features + cfg.cores - 1) >> cfg.cores.bit_length() - 1
-        m.d.comb += [self.table_index.eq(index), found.ready.eq(~coming[0])]
-        m.d.sync += [
-            found.chunks.eq(record.in_chunks - 2),
-            found.planes.eq(record.planes - 2),
-            found.rows.eq(rows - (cfg.engines + 1)),
-            found.is_single.eq(record.in_chunks <= cfg.tile_chunks),
-            found.is_last.eq(index == self.layers - 1),
-            coming.eq(coming >> 1),
-        ]
-        with m.If(found.taken):
-            m.d.sync += [
-                index.eq(Mux(found.is_last, 0, index + 1)),
-                coming.eq((1 << len(coming)) - 1),
-            ]
-        return found
-
-
-class _Following:
-    """The layer that follows, ``ready`` when its record has come.
-
-    When it is ``taken`` the next one is asked for: behind the last layer the first one.
-    ``chunks`` and ``planes`` are two less than those of the layer, ``rows`` of each core those
-    behind the first group less one.
-    """
-
-    def __init__(self) -> None:
-        self.chunks = Signal(signed(FEATURE_WIDTH + 1), name="following_chunks")
-        self.planes = Signal(signed(LAYER.fields["planes"] + 1), name="following_planes")
-        self.rows = Signal(signed(FEATURE_WIDTH + 1), name="following_rows")
-        self.is_single, self.is_last, self.ready, self.taken = (
-            Signal(name=f"following_{name}") for name in ("is_single", "is_last", "ready", "taken")
-        )

@@ -2,7 +2,8 @@
 import pytest
 
 from fantastic4.layout import LAYER
-from fantastic4_hw.sequencer import RECORD_TIME, Sequencer
+from fantastic4_hw.following import RECORD_TIME
+from fantastic4_hw.sequencer import Sequencer
 from fantastic4_sim.bench import simulate
 from fantastic4_sim.streams import plain
 
