@@ -12,11 +12,12 @@ from fantastic4.train.teacher import Teacher, number_type
 @pytest.fixture(params=["layer", "row"])
 def model(request):
     net = Mlp((12, 30, 20, 5), request.param, 0.1, 128, torch.Generator().manual_seed(0))
+    rng = torch.Generator().manual_seed(3)
     for _ in range(5):
         net(inputs())
     for layer in net.layers:
-        torch.nn.init.normal_(layer.norm.bias)
-        torch.nn.init.uniform_(layer.norm.gain, 0.5, 2)
+        torch.nn.init.normal_(layer.norm.bias, generator=rng)
+        torch.nn.init.uniform_(layer.norm.gain, 0.5, 2, generator=rng)
     return net.eval()
 
 
