@@ -11,8 +11,8 @@ from fantastic4_hw.blockram import BlockRam
 from fantastic4_hw.delay import delayed
 from fantastic4_hw.shapes import activations, chunk_layout, flags_layout, step_layout
 
-PART = 32
-"""Lanes of an activation memory that share an address register."""
+PARTS, PART = 4, 16
+"""Address registers of an activation memory at most, and lanes that are enough for one."""
 
 
 class ChunkWritePort(wiring.PureInterface):
@@ -105,14 +105,14 @@ class ActivationMemory(wiring.Component):
 
         flags = [getattr(step, name) for name in flags_layout(self.cfg)]
         moving = Cat(self.steps.valid, step.hidden, *flags)
-        moving = delayed(m, moving, self.latency - 1, "moving")
+        moving = delayed(m, moving, self.latency - 1, "moving", flags=1)
         chunk = self.chunks.payload
         acts = Signal(chunk.acts.shape(), reset_less=True)
-        m.d.comb += chunk.acts.eq(acts)
-        m.d.sync += [
-            acts.eq(Mux(moving[1], found[1], found[0])),
+        m.d.sync += acts.eq(Mux(moving[1], found[1], found[0]))
+        m.d.comb += [
+            chunk.acts.eq(acts),
             Cat(self.chunks.valid, *(getattr(chunk, name) for name in flags_layout(self.cfg))).eq(
-                Cat(moving[0], moving[2:])
+                delayed(m, Cat(moving[0], moving[2:]), 1, "read", flags=1)
             ),
         ]
         return m
@@ -120,9 +120,8 @@ class ActivationMemory(wiring.Component):
     def _later(self, m: Module, write: ChunkWritePort) -> ChunkWritePort:
         """Return a write port of the clock before."""
         later: ChunkWritePort = write.signature.create()
-        m.d.sync += [
-            getattr(later, name).eq(getattr(write, name)) for name in write.signature.members
-        ]
+        now, then = (Cat(x.valid, x.slot, x.chunk, x.acts, x.en) for x in (write, later))
+        m.d.comb += then.eq(delayed(m, now, 1, "hidden", flags=1))
         return later
 
     def _separate(
@@ -164,7 +163,7 @@ class ActivationMemory(wiring.Component):
     ) -> Value:
         """Return a row, three clocks behind its address; a write goes through two registers.
 
-        There is a part for every `PART` lanes, with registers of its own.
+        There are up to `PARTS` parts of at least `PART` lanes, with registers of their own.
         """
         bits = len(write_addr) + len(acts) + len(enables)
         moving = Signal(bits, name=f"{name}_moving", reset_less=True)
@@ -175,8 +174,9 @@ class ActivationMemory(wiring.Component):
             moving[-len(enables) :],
         )
         found = []
-        for part, low in enumerate(range(0, self.cfg.lanes, PART)):
-            high = min(low + PART, self.cfg.lanes)
+        lanes = max(PART, -(-self.cfg.lanes // PARTS))
+        for part, low in enumerate(range(0, self.cfg.lanes, lanes)):
+            high = min(low + lanes, self.cfg.lanes)
             m.submodules[f"{name}_{part}"] = storage = BlockRam(
                 rows, 8 * (high - low), granularity=8
             )

@@ -89,7 +89,7 @@ class Array(wiring.Component):
         flags = [getattr(chunk, name) for name in flags_layout(cfg)]
 
         # Join: a countdown of the rows that have yet to leave spaces the tiles.
-        leaving, crowded = Signal(range(cfg.engines + 1)), Signal()
+        leaving, crowded = Signal(range(cfg.engines + 1), reset_less=True), Signal()
         fed = self.fed & ~self.hold
         wanted = self.steps.valid & ~(step.last & crowded)
         feeding = self.beats[:1] if cfg.lock_step else self.beats
@@ -107,7 +107,7 @@ class Array(wiring.Component):
 
         # The flags travel beside the trees.
         moving = Cat(self.chunks.valid, *flags)
-        moving = delayed(m, moving, cfg.tree_levels, "flags")
+        moving = delayed(m, moving, cfg.tree_levels, "flags", flags=1)
         fields, offset = {}, 1
         for name, width in flags_layout(cfg).items():
             fields[name] = moving[offset : offset + width]
@@ -152,8 +152,15 @@ class Array(wiring.Component):
 
         With ``ending`` engine 0 takes the total that ends a tile, of ``rows + 1`` rows.
         """
-        going, behind, which = Signal(), Signal.like(rows), Signal(rows_shape(self.cfg))
-        placed = Signal.like(place)
+        going = Signal()
+        behind, which, placed = (
+            Signal(shape, name=name, reset_less=True)
+            for name, shape in (
+                ("behind", rows.shape()),
+                ("which", rows_shape(self.cfg)),
+                ("placed", place.shape()),
+            )
+        )
         m.d.sync += [going.eq(going & (behind != 0)), behind.eq(behind - 1), which.eq(which + 1)]
         with m.If(ending):
             m.d.sync += [going.eq(1), behind.eq(rows), which.eq(0), placed.eq(place)]
@@ -168,9 +175,7 @@ class Array(wiring.Component):
                 m.d.sync += found.eq(_one_of(m, select, sums[at : at + 4], platform))
                 chosen.append(found)
             sums = chosen
-            later = Signal(len(moving), name=f"place_{level}")
-            m.d.sync += later.eq(moving)
-            moving = later
+            moving = delayed(m, moving, 1, f"place_{level}", flags=1)
         m.d.comb += [
             row.sums.eq(sums[0]),
             Cat(self.rows.valid, row.engine, row.open, row.close, row.ends, row.final).eq(moving),
@@ -182,7 +187,7 @@ class Array(wiring.Component):
         if self.cfg.dense_only:
             return codes
         clocks = ActivationMemory.latency + engine
-        return delayed(m, codes, clocks, f"codes_{engine}", reset_less=True)
+        return delayed(m, codes, clocks, f"codes_{engine}")
 
 
 def _one_of(m: Module, select: Value, values: list[Value], platform: object) -> Value:

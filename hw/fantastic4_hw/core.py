@@ -246,7 +246,7 @@ class Core(wiring.Component):
 
         What the loader writes stays for another clock.
         """
-        first, written = Signal(LAYER.fields["in_features"]), Signal()
+        first, written = Signal(LAYER.fields["in_features"], reset_less=True), Signal()
         m.d.sync += written.eq(loader.write_table.en & (loader.write_table.addr == 0))
         with m.If(written):
             m.d.sync += first.eq(loader.write_table.data)
@@ -281,12 +281,14 @@ class Core(wiring.Component):
             m.d.comb += self.status.error.eq(ErrorCode.INPUT_LENGTH)
 
     def _perf(self, m: Module, sequencer: Sequencer, array: SlicePorts, retire: Retire) -> None:
-        cycles = Signal(32)
-        beats = Signal(32)
-        stalls = Signal(32)
+        cycles, beats, stalls = (
+            Signal(32, name=name, reset_less=True) for name in ("cycles", "beats", "stalls")
+        )
         begins, ends, takes, starves = (
             Signal(name=x) for x in ("begins", "ends", "takes", "starves")
         )
+        latest = Signal(PERF_LAYOUT, reset_less=True)
+        m.d.comb += self.perf.eq(latest)
         m.d.sync += [
             Cat(begins, ends).eq(Cat(sequencer.begin, retire.done)),
             Cat(takes, starves).eq(Cat(array.taken, array.starved)),
@@ -297,8 +299,4 @@ class Core(wiring.Component):
         with m.If(begins):
             m.d.sync += [cycles.eq(1), beats.eq(0), stalls.eq(0)]
         with m.If(ends):
-            m.d.sync += [
-                self.perf.cycles.eq(cycles),
-                self.perf.beats.eq(beats),
-                self.perf.stalls.eq(stalls),
-            ]
+            m.d.sync += latest.eq(Cat(cycles, beats, stalls))

@@ -157,11 +157,12 @@ class LayerFeed(wiring.Component):
     def elaborate(self, platform: object) -> Any:
         """Return the gateware."""
         m = Module()
-        index = Signal(4)
+        index, at_last = Signal(4), Signal()
         left = Signal(beats_width(self.cfg))
         palette = Signal(64)
         has_palette = Signal()
         record = self.table_record
+        m.d.sync += at_last.eq(index == self.layers - 1)
         m.d.comb += [
             self.table_index.eq(index),
             has_palette.eq(Cat(self.command.format == x for x in palette_formats(self.cfg)).any()),
@@ -189,7 +190,6 @@ class LayerFeed(wiring.Component):
                         self.command.blocks.eq(self._blocks(record)),
                         palette.eq(record.palette),
                         self.first_layer.eq(index == 0),
-                        index.eq(Mux(index == self.layers - 1, 0, index + 1)),
                     ]
                     m.next = "GIVE"
 
@@ -197,6 +197,7 @@ class LayerFeed(wiring.Component):
                 m.d.comb += self.give.eq(1)
                 m.d.sync += [self.open.eq(1), left.eq(self.command.last), self.entry.index.eq(0)]
                 m.d.sync += self.command.near.eq(near(self.command.beats))
+                m.d.sync += index.eq(Mux(at_last, 0, index + 1))
                 with m.If(has_palette):
                     m.next = "PALETTE"
                 with m.Else():

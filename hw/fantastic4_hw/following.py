@@ -8,24 +8,32 @@ from fantastic4.config import CoreConfig
 from fantastic4.layout import LAYER
 from fantastic4_hw.shapes import FEATURE_WIDTH
 
-RECORD_TIME = 3
+RECORD_TIME = 4
 """Clocks from the one in which a layer is entered until the next one can be."""
 
 
 class Following:
     """The layer that follows, ``ready`` when its record has come.
 
-    When it is ``taken`` the next one is asked for: behind the last layer the first one.
-    ``chunks`` and ``planes`` are two less than those of the layer, ``rows`` of each core those
-    behind the first group less one.
+    When it is ``taken`` the next one is asked for, a clock later: behind the last layer the first
+    one. In that clock it is ``entered``, and its record still at hand. ``chunks`` and ``planes``
+    are two less than those of the layer, ``rows`` of each core those behind the first group less
+    one.
     """
 
-    def __init__(self) -> None:
-        self.chunks = Signal(signed(FEATURE_WIDTH + 1), name="following_chunks")
-        self.planes = Signal(signed(LAYER.fields["planes"] + 1), name="following_planes")
-        self.rows = Signal(signed(FEATURE_WIDTH + 1), name="following_rows")
-        self.is_single, self.is_last, self.ready, self.taken = (
-            Signal(name=f"following_{name}") for name in ("is_single", "is_last", "ready", "taken")
+    def __init__(self, cfg: CoreConfig) -> None:
+        chunks = max(cfg.input_chunks, cfg.hidden_chunks)
+        self.chunks, self.planes, self.rows = (
+            Signal(signed(bits + 1), name=f"following_{name}", reset_less=True)
+            for name, bits in (
+                ("chunks", chunks.bit_length()),
+                ("planes", LAYER.fields["planes"]),
+                ("rows", FEATURE_WIDTH),
+            )
+        )
+        self.is_single, self.is_last, self.ready, self.taken, self.entered = (
+            Signal(name=f"following_{name}")
+            for name in ("is_single", "is_last", "ready", "taken", "entered")
         )
 
 
@@ -37,7 +45,7 @@ def fetch_following(
     ``layers`` are those of the network; ``record`` comes a clock behind ``table_index``, which is
     driven here.
     """
-    found = Following()
+    found = Following(cfg)
     index, coming = Signal.like(table_index), Signal(RECORD_TIME - 1)
     rows = (record.out_features + cfg.cores - 1) >> cfg.cores.bit_length() - 1
     m.d.comb += [table_index.eq(index), found.ready.eq(~coming[0])]
@@ -47,11 +55,11 @@ def fetch_following(
         found.rows.eq(rows - (cfg.engines + 1)),
         found.is_single.eq(record.in_chunks <= cfg.tile_chunks),
         found.is_last.eq(index == layers - 1),
+        found.entered.eq(found.taken),
         coming.eq(coming >> 1),
     ]
     with m.If(found.taken):
-        m.d.sync += [
-            index.eq(Mux(found.is_last, 0, index + 1)),
-            coming.eq((1 << len(coming)) - 1),
-        ]
+        m.d.sync += coming.eq((1 << len(coming)) - 1)
+    with m.If(found.entered):
+        m.d.sync += index.eq(Mux(found.is_last, 0, index + 1))
     return found

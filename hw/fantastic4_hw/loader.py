@@ -25,6 +25,7 @@ from fantastic4.layout import (
 )
 from fantastic4.selection import formats_of
 from fantastic4_hw.checksum import WordChecksum
+from fantastic4_hw.compare import is_above
 from fantastic4_hw.memories import WritePort, WriteSignature, written_after
 from fantastic4_hw.shapes import LOAD_LAYOUT, struct_of
 
@@ -36,12 +37,14 @@ def banks_of(cfg: CoreConfig) -> int:
 
 _FLAGS = data.StructLayout(
     {
-        **dict.fromkeys(("magic", "version", "geometry", "roomy"), 1),
+        **dict.fromkeys(("magic", "version", "geometry", "roomy", "length_word", "last_word"), 1),
         **dict.fromkeys(("right", "end", "meta", "none", "fits", "uneven", "last_index"), 1),
+        "behind": 1,
         **dict.fromkeys(("checksum", "length"), 1),
     }
 )
-"""What is known of the latest word: as part of the header, as a section, as the checksum."""
+"""What is known of the latest word: as part of the header, right where it is not that part; as a
+section, behind all records or not; as the checksum."""
 
 TAKES = ("HEADER", "SECTION", "RECORDS", "SKIP", "CHECKSUM", "REFUSED")
 """States in which words are taken."""
@@ -119,15 +122,16 @@ class Loader(wiring.Component):
         """
         m = Module()
         cfg = self.cfg
-        kind = Signal(4)
-        index = Signal(12)
+        kind = Signal(4, reset_less=True)
+        index = Signal(12, reset_less=True)
         """Core or bank of the section that is due."""
-        at = Signal(16)
-        left, one_left = Signal(16), Signal()
+        at = Signal(16, reset_less=True)
+        left, one_left = Signal(16, reset_less=True), Signal()
         """Records that are left, or words of what is skipped; whether it is one, a clock later."""
-        part = Signal(range(LAYER_WORDS))
-        header = Signal(range(HEADER_WORDS))
-        count = Signal(32)
+        part, last_part = Signal(range(LAYER_WORDS), reset_less=True), Signal()
+        """Words of the record behind the next one; whether there is none."""
+        header = Signal(range(HEADER_WORDS), reset_less=True)
+        count = Signal(32, reset_less=True)
         length = Signal(32, reset_less=True)
         move, checking, takes = Signal(), Signal(), Signal(name="takes")
         foreign = Signal()
@@ -139,7 +143,7 @@ class Loader(wiring.Component):
         begins, recording, writes = Signal(name="begins"), Signal(), Signal()
         section = data.View(struct_of(SECTION), latest)
         needs = data.View(struct_of(NEEDS), latest)
-        write_at = Signal(16)
+        write_at = Signal(16, reset_less=True)
 
         m.submodules.crc = crc = WordChecksum(bytewise=cfg.byte_checksum)
         m.d.comb += [
@@ -149,8 +153,11 @@ class Loader(wiring.Component):
             crc.valid.eq(fresh & ~checking),
             crc.start.eq(begins),
         ]
-        m.d.sync += [fresh.eq(move), writes.eq(recording & move & (part == 0))]
-        m.d.sync += one_left.eq(left == 1)
+        m.d.sync += [
+            fresh.eq(move),
+            writes.eq(recording & move & last_part),
+            one_left.eq(left == 1),
+        ]
         with m.If(fresh):
             m.d.sync += [count.eq(count + 1), shifted.eq(Cat(shifted[32:], latest))]
         with m.If(begins):
@@ -159,22 +166,27 @@ class Loader(wiring.Component):
             m.d.sync += Cat(latest, ended).eq(Cat(self.i.payload.data, self.i.payload.last))
 
         # Flags of the latest word, of the section that is due, and of the image so far.
-        flags = Signal(_FLAGS)
+        flags = Signal(_FLAGS, reset_less=True)
         words = Signal(16, reset_less=True)
         parts, depth, last_index = self._sizes(m, kind)
         m.d.sync += [
-            flags.magic.eq(latest == MAGIC),
-            flags.version.eq(latest == VERSION),
-            flags.geometry.eq(latest == GEOMETRY.pack(**geometry_of(cfg))),
+            flags.magic.eq((latest == MAGIC) | (header != 0)),
+            flags.version.eq((latest == VERSION) | (header != 1)),
+            flags.geometry.eq((latest == GEOMETRY.pack(**geometry_of(cfg))) | (header != 2)),
+            flags.length_word.eq(header == 3),
             flags.roomy.eq(
-                (needs.input_chunks <= cfg.input_chunks)
-                & (needs.hidden_chunks <= cfg.hidden_chunks)
+                (
+                    (needs.input_chunks <= cfg.input_chunks)
+                    & (needs.hidden_chunks <= cfg.hidden_chunks)
+                )
+                | (header != 4)
             ),
+            flags.last_word.eq(header == HEADER_WORDS - 1),
             flags.right.eq((section.kind == kind) & (section.index == index)),
             flags.end.eq(section.kind == Section.END),
             flags.meta.eq(section.kind == Section.META),
             flags.none.eq(section.count == 0),
-            flags.fits.eq(section.count <= depth),
+            flags.fits.eq(~is_above(section.count, depth)),
             # Banks in lock step go through as many words.
             flags.uneven.eq(
                 (kind == Section.WEIGHTS) & (index != 0) & (section.count != words)
@@ -182,6 +194,7 @@ class Loader(wiring.Component):
                 else 0
             ),
             flags.last_index.eq(index == last_index),
+            flags.behind.eq(kind > Section.WEIGHTS),
             flags.checksum.eq(latest == crc.crc),
             flags.length.eq(count == length),
         ]
@@ -217,7 +230,7 @@ class Loader(wiring.Component):
             with m.State(name), word_taken():
                 go(f"{name} DECIDES")
 
-        chosen = Signal(1 + 2 * cfg.cores + banks_of(cfg))
+        chosen = Signal(1 + 2 * cfg.cores + banks_of(cfg), reset_less=True)
         """The write port of the section that is due, in the order of sections."""
         opens, follows, counts = Signal(), Signal(), Signal()
         m.d.sync += [opens.eq(0), follows.eq(0), counts.eq(0)]
@@ -242,24 +255,25 @@ class Loader(wiring.Component):
             with m.State("HEADER DECIDES"):
                 m.d.sync += header.eq(header + 1)
                 go("HEADER")
-                with m.If(header == HEADER_WORDS - 1):
+                with m.If(flags.last_word):
                     m.d.sync += [kind.eq(Section.LAYERS), index.eq(0), opens.eq(1)]
                     go("SECTION")
-                with m.If(header == 3):
+                with m.If(flags.length_word):
                     m.d.sync += length.eq(latest)
-                for number, right, code in (
-                    (0, flags.magic, ErrorCode.MAGIC),
-                    (1, flags.version, ErrorCode.VERSION),
-                    (2, flags.geometry, ErrorCode.GEOMETRY),
-                    (4, flags.roomy, ErrorCode.CAPACITY),
+                for right, code in (
+                    (flags.magic, ErrorCode.MAGIC),
+                    (flags.version, ErrorCode.VERSION),
+                    (flags.geometry, ErrorCode.GEOMETRY),
+                    (flags.roomy, ErrorCode.CAPACITY),
                 ):
-                    with m.If((header == number) & ~right):
+                    with m.If(~right):
                         refuse(code)
 
             state("SECTION")
             with m.State("SECTION DECIDES"):
-                ends = kind > Section.WEIGHTS
-                m.d.sync += [at.eq(0), left.eq(section.count), part.eq(parts - 1)]
+                ends = flags.behind
+                m.d.sync += [at.eq(0), left.eq(section.count)]
+                m.d.sync += [part.eq(parts - 1), last_part.eq(parts == 1)]
                 with m.If(ends & flags.end & flags.none):
                     go("CHECKSUM")
                 with m.Elif(ends & flags.meta & ~flags.none):
@@ -278,10 +292,10 @@ class Loader(wiring.Component):
             with m.State("RECORDS"):
                 m.d.comb += recording.eq(1)
                 with word_taken():
-                    m.d.sync += part.eq(part - 1)
-                    with m.If(part == 0):
+                    m.d.sync += [part.eq(part - 1), last_part.eq(part == 1)]
+                    with m.If(last_part):
                         m.d.sync += [write_at.eq(at), at.eq(at + 1), left.eq(left - 1)]
-                        m.d.sync += part.eq(parts - 1)
+                        m.d.sync += [part.eq(parts - 1), last_part.eq(parts == 1)]
                         with m.If(one_left):
                             go("NEXT")
 

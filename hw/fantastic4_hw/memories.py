@@ -79,7 +79,10 @@ class RoundCounter(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """Return the gateware."""
         m = Module()
-        last, before_last, alone = Signal.like(self.addr), Signal.like(self.addr), Signal()
+        last, before_last = (
+            Signal.like(self.addr, name=name, reset_less=True) for name in ("last", "before_last")
+        )
+        alone = Signal(reset_less=True)
         with m.If(self.write_en):
             m.d.sync += [
                 last.eq(self.write_addr),

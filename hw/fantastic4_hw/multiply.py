@@ -8,6 +8,7 @@ from amaranth.lib.wiring import In, Out
 from fantastic4.config import BASIS_COUNT, CoreConfig
 from fantastic4.layout import LAYER
 from fantastic4_hw.blockram import BlockRam
+from fantastic4_hw.delay import delayed
 from fantastic4_hw.devices import operand_stages, registered_product
 from fantastic4_hw.memories import WritePort, WriteSignature
 from fantastic4_hw.shapes import row_layout, rows_shape
@@ -72,7 +73,9 @@ class Multiply(wiring.Component):
         bias = self._bias(m)
 
         # Stages 1 and 2: operands wait for the basis; stage 3: products; 4 and 5: their sum.
-        sums = [self._delayed(m, self.rows.payload.sums[i], waits) for i in range(BASIS_COUNT)]
+        sums = [
+            delayed(m, self.rows.payload.sums[i], waits, f"sums_{i}") for i in range(BASIS_COUNT)
+        ]
         products = [
             registered_product(m, total, factor, platform)
             for total, factor in zip(sums, basis, strict=True)
@@ -88,10 +91,10 @@ class Multiply(wiring.Component):
 
         # Stage 6: what the tiles before gave; stage 7: add to it.
         row = self.rows.payload
-        valid = self._delayed(m, self.rows.valid, 5, flag=True)
-        opening = self._delayed(m, row.open, 5)
-        close = self._delayed(m, row.close, 5)
-        engine = self._delayed(m, row.engine, 5)
+        valid = delayed(m, self.rows.valid, 5, "valid", flags=1)
+        opening = delayed(m, row.open, 5, "open")
+        close = delayed(m, row.close, 5, "close")
+        engine = delayed(m, row.engine, 5, "engine")
         before = Signal(signed(self.cfg.acc_width), reset_less=True)
         latest = Signal.like(total)
         z = Signal(signed(self.cfg.acc_width))
@@ -102,7 +105,7 @@ class Multiply(wiring.Component):
         ]
         m.d.comb += z.eq(before + latest)
         m.d.sync += [
-            self.z.valid.eq(self._delayed(m, valid & close, 1, flag=True)),
+            self.z.valid.eq(delayed(m, valid & close, 1, "closed", flags=1)),
             finished.eq(z),
         ]
         m.d.comb += self.z.payload.eq(finished)
@@ -111,7 +114,8 @@ class Multiply(wiring.Component):
     def _partial(self, m: Module, engine: Value, z: Signal, valid: Value) -> Value:
         """Return the ``z`` that the engine had last; one clock later it gets another, if valid."""
         shape = signed(self.cfg.acc_width)
-        written, latest = self._delayed(m, valid, 1, flag=True), self._delayed(m, engine, 1)
+        written = delayed(m, valid, 1, "written", flags=1)
+        latest = delayed(m, engine, 1, "latest")
         if self.cfg.engines == 1:
             last = Signal(shape)
             with m.If(written):
@@ -129,15 +133,6 @@ class Multiply(wiring.Component):
         ]
         return Mux(written & (engine == latest), z, read.data)
 
-    def _delayed(self, m: Module, value: Value, clocks: int, *, flag: bool = False) -> Value:
-        """Return ``value`` of so many clocks ago; a ``flag`` is 0 behind a reset."""
-        for clock in range(clocks):
-            name = f"{getattr(value, 'name', 'field')}_{clock}"
-            later = Signal(len(value), name=name, reset_less=not flag)
-            m.d.sync += later.eq(value)
-            value = later
-        return value
-
     def _enters(self) -> Value:
         """Return whether parameters of a layer are offered."""
         row = self.rows.payload
@@ -147,7 +142,8 @@ class Multiply(wiring.Component):
         """Return the basis of the row that came ``stages`` clocks ago."""
         m.submodules.basis = storage = BlockRam(self.cfg.basis_depth, 64, stages=stages)
         row = self.rows.payload
-        at, base, per_row = Signal(20), Signal(20), Signal()
+        at, base = (Signal(20, name=name, reset_less=True) for name in ("at", "base"))
+        per_row = Signal(reset_less=True)
         with m.If(self._enters()):
             m.d.sync += [
                 at.eq(self.basis_base),
@@ -175,7 +171,8 @@ class Multiply(wiring.Component):
         row = self.rows.payload
 
         # Parameters come with the last row of the layer before, which still needs its own.
-        narrow, shift = Signal(), Signal.like(self.bias_shift)
+        narrow = Signal(reset_less=True)
+        shift = Signal(len(self.bias_shift), reset_less=True)
         with m.If(self._enters()):
             m.d.sync += [narrow.eq(self.bias_narrow), shift.eq(self.bias_shift)]
 
@@ -194,18 +191,18 @@ class Multiply(wiring.Component):
         ]
 
         # Two clocks behind: the word; three: it, or a half of it; then the shift, in two clocks.
-        narrow, upper = self._delayed(m, narrow, 2), self._delayed(m, upper, 2)
+        narrow_then, upper_then = delayed(m, narrow, 2, "narrow"), delayed(m, upper, 2, "upper")
         bias, fine, coarse = (
             Signal(signed(width), name=name, reset_less=True)
             for name in ("bias", "bias_fine", "bias_coarse")
         )
         word = storage.read_data
-        mantissa = Mux(upper, word[half:], word[:half]).as_signed()
-        shift = self._delayed(m, shift, 3)
-        later = self._delayed(m, shift, 1)
+        mantissa = Mux(upper_then, word[half:], word[:half]).as_signed()
+        shift_then = delayed(m, shift, 3, "shift")
+        later = delayed(m, shift_then, 1, "shift_later")
         m.d.sync += [
-            bias.eq(Mux(narrow, mantissa, word.as_signed())),
-            fine.eq(bias << shift[:2]),
+            bias.eq(Mux(narrow_then, mantissa, word.as_signed())),
+            fine.eq(bias << shift_then[:2]),
             coarse.eq(fine << (later & 0b1100)),
         ]
         return coarse

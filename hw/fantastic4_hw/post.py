@@ -6,6 +6,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from fantastic4.config import CoreConfig
+from fantastic4_hw.compare import is_above
 from fantastic4_hw.delay import delayed
 from fantastic4_hw.shapes import finished_layout
 
@@ -67,15 +68,17 @@ class Post(wiring.Component):
             kept.eq(rounded),
             negative.eq(rounded < 0),
             large.eq(rounded[8:-1].any()),
-            lower.eq(rounded[:8] < self.low),
-            higher.eq(rounded[:8] > self.high),
+            lower.eq(is_above(self.low, rounded[:8])),
+            higher.eq(is_above(rounded[:8], self.high)),
         ]
         below, above = negative | (~large & lower), large | higher
+        finished = Signal(finished_layout(self.cfg), reset_less=True)
         m.d.sync += [
-            self.o.payload.rounded.eq(kept),
-            self.o.payload.y.eq(Mux(below, self.low, Mux(above, self.high, kept[:8]))),
+            finished.rounded.eq(kept),
+            finished.y.eq(Mux(below, self.low, Mux(above, self.high, kept[:8]))),
         ]
-
-        valid = delayed(m, self.z.valid, self.latency - 1, "valid")
-        m.d.sync += self.o.valid.eq(valid)
+        m.d.comb += [
+            self.o.payload.eq(finished),
+            self.o.valid.eq(delayed(m, self.z.valid, self.latency, "valid", flags=1)),
+        ]
         return m

@@ -7,6 +7,7 @@ from amaranth.lib.wiring import In, Out
 
 from fantastic4.config import CoreConfig
 from fantastic4_hw.activations import ChunkWritePort, ChunkWriteSignature
+from fantastic4_hw.compare import is_above
 from fantastic4_hw.serialiser import Serialiser, wide_layout
 from fantastic4_hw.shapes import (
     FEATURE_WIDTH,
@@ -92,16 +93,18 @@ class Retire(wiring.Component):
         m = Module()
         cores = self.cfg.cores
         places = self.cfg.lanes // cores
-        row, buffer = Signal(FEATURE_WIDTH), Signal()
+        row, buffer = Signal(FEATURE_WIDTH, reset_less=True), Signal()
         """Rows of each core that have come."""
-        place = Signal(places)
+        place = Signal(places, reset_less=True)
         """Place of this row in their chunk, a bit each."""
-        beyond = Signal(signed(FEATURE_WIDTH + 1))
+        beyond = Signal(signed(FEATURE_WIDTH + 1), reset_less=True)
         """Rows of each core behind this one, less one."""
         final = beyond[-1]
         last_layer = Signal()
+        layer = Signal(LAYER_LAYOUT, reset_less=True)
 
         m.d.comb += [
+            self.layer.eq(layer),
             self.drained.eq(self.i.valid & final),
             self.done.eq(self.drained & last_layer),
             self.write.valid.eq(self.i.valid & ~last_layer),
@@ -126,7 +129,7 @@ class Retire(wiring.Component):
         m.d.sync += [renew.eq(self.begin | self.drained), begun.eq(self.begin)]
         with m.If(renew):
             m.d.sync += [
-                self.layer.eq(self.record),
+                layer.eq(self.record),
                 last_layer.eq(self.is_last),
                 row.eq(0),
                 beyond.eq(((self.record.out_features - 1) >> cores.bit_length() - 1) - 1),
@@ -182,7 +185,7 @@ class Retire(wiring.Component):
     def _queue(self, m: Module, row: Signal, final: Value, last_layer: Signal) -> Value:
         """Find the arg-max and queue the results; return whether one leaves."""
         value = Signal(signed(32), reset_less=True)
-        index = Signal(INDEX_WIDTH)
+        index = Signal(INDEX_WIDTH, reset_less=True)
         first, last, valid = (Signal(name=name) for name in ("first", "last", "valid"))
         m.d.sync += [
             value.eq(self._value(0)),
@@ -207,8 +210,8 @@ class Retire(wiring.Component):
         with m.If(valid):
             m.d.sync += [
                 Cat(latest, latest_index, begins, ends).eq(Cat(value, index, first, last)),
-                above_latest.eq(value > latest),
-                above_greatest.eq(value > greatest),
+                above_latest.eq(is_above(value, latest)),
+                above_greatest.eq(is_above(value, greatest)),
             ]
         m.d.sync += fresh.eq(valid)
         wins = begins | Mux(won, above_latest, above_greatest)
@@ -218,7 +221,8 @@ class Retire(wiring.Component):
                 m.d.sync += [greatest.eq(latest), greatest_index.eq(latest_index)]
 
         m.submodules.queue = queue = Queue(RESULT_LAYOUT, self.depth, quick=self.cfg.dense_only)
-        result = queue.i.payload
+        result = Signal(RESULT_LAYOUT, reset_less=True)
+        m.d.comb += queue.i.payload.eq(result)
         m.d.sync += [
             Cat(result.value, result.last).eq(Cat(latest, ends)),
             result.best.eq(Mux(wins, latest_index, greatest_index)),
@@ -229,7 +233,7 @@ class Retire(wiring.Component):
 
     def _wide_queue(self, m: Module, row: Signal, final: Value, last_layer: Signal) -> Value:
         """Queue the results of a clock side by side; return whether the last of them leaves."""
-        wide, valid = Signal(wide_layout(self.cfg)), Signal()
+        wide, valid = Signal(wide_layout(self.cfg), reset_less=True), Signal()
         m.d.sync += [
             Cat(wide.values).eq(Cat(self._value(core)[:32] for core in range(self.cfg.cores))),
             wide.rows.eq(self.layer.out_features - 1),

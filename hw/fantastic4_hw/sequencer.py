@@ -6,6 +6,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from fantastic4.config import CoreConfig
+from fantastic4_hw.compare import is_above
 from fantastic4_hw.following import fetch_following
 from fantastic4_hw.shapes import FEATURE_WIDTH, LAYER_LAYOUT, step_layout
 
@@ -102,10 +103,11 @@ class Sequencer(wiring.Component):
         cfg = self.cfg
         step, moves = self.steps.payload, self.steps.valid
         tile_chunks = cfg.tile_chunks
-        record = Signal(LAYER_LAYOUT)
+        following = fetch_following(m, cfg, self.layers, self.table_index, self.table_record)
+        record = Signal(LAYER_LAYOUT, reset_less=True)
         chunk, following_chunk = Signal(len(step.chunk)), Signal(len(step.chunk) + 1)
         in_tile = Signal(range(tile_chunks))
-        chunks_beyond = Signal(signed(FEATURE_WIDTH + 1))
+        chunks_beyond = Signal.like(following.chunks)
         """Chunks of the plane behind this one, less one."""
         planes_beyond = Signal(signed(len(record.planes) + 1))
         """Planes of the group behind this one, less one."""
@@ -141,9 +143,8 @@ class Sequencer(wiring.Component):
             step.release.eq(layer_ends & is_first),
             self.reserve_rows.eq(rows),
         ]
-        following = fetch_following(m, cfg, self.layers, self.table_index, self.table_record)
 
-        # What a group and a plane begin with, kept when their layer is entered.
+        # What a group and a plane begin with.
         all_chunks, all_planes = Signal.like(chunks_beyond), Signal.like(planes_beyond)
         single_tile = Signal()
 
@@ -164,97 +165,99 @@ class Sequencer(wiring.Component):
             ]
             enter_tile(is_single)
 
+        # Without a layer at work all is set for the one that follows, whether its record is there
+        # or not: what that hangs on reaches no counter.
+        resting, idle = Signal(), Signal()
+        with m.If(moves | resting):
+            m.d.sync += [
+                chunk.eq(following_chunk),
+                following_chunk.eq(following_chunk + 1),
+                chunks_beyond.eq(chunks_beyond - 1),
+                in_tile.eq(in_tile + 1),
+                last_place.eq(in_tile == tile_chunks - 2),
+            ]
+            with m.If(step.last):
+                m.d.sync += first_tile.eq(0)
+                enter_tile(chunks_beyond < tile_chunks)
+            with m.If(plane_ends):
+                enter_plane(all_chunks, single_tile)
+                m.d.sync += [planes_beyond.eq(planes_beyond - 1), first_plane.eq(0)]
+            with m.If(group_ends):
+                m.d.sync += [
+                    planes_beyond.eq(all_planes),
+                    first_plane.eq(1),
+                    rows_beyond.eq(rows_beyond - cfg.engines),
+                ]
+            with m.If(layer_ends | resting):
+                m.d.sync += [
+                    all_chunks.eq(following.chunks),
+                    all_planes.eq(following.planes),
+                    single_tile.eq(following.is_single),
+                    rows_beyond.eq(following.rows),
+                    planes_beyond.eq(following.planes),
+                    first_plane.eq(1),
+                    last.eq(following.is_last),
+                ]
+                enter_plane(following.chunks, following.is_single)
+
         # What is wanted of a layer when its first rows come is kept a clock later, but of the first
         # layer, whose record is at hand by then, before.
-        entered, idle = Signal(), Signal()
-        m.d.sync += entered.eq(following.taken)
-        with m.If(entered | idle):
+        with m.If(following.entered | idle):
             m.d.sync += record.eq(self.table_record)
-
-        def enter_layer() -> None:
-            """Begin the layer that follows; the one behind it is then asked for."""
-            m.d.comb += following.taken.eq(1)
-            m.d.sync += [
-                all_chunks.eq(following.chunks),
-                all_planes.eq(following.planes),
-                single_tile.eq(following.is_single),
-                rows_beyond.eq(following.rows),
-                planes_beyond.eq(following.planes),
-                first_plane.eq(1),
-                last.eq(following.is_last),
-            ]
-            enter_plane(following.chunks, following.is_single)
 
         # Whether a step can be given in the next clock, of this layer and of the one that follows.
         space = Signal()
         m.d.comb += space.eq(self.space_for_two | (self.space_for_one & ~moves))
-        here = following_chunk <= self.chunks_ready
-        there = following_chunk < self.chunks_ready
+        here = ~is_above(following_chunk, self.chunks_ready)
+        there = is_above(self.chunks_ready, following_chunk)
         # When a plane ends, the layer before has finished.
         computed = ~ahead | Mux(moves, there, here)
         with m.If(self.drained):
             m.d.sync += ahead.eq(0)
-        m.d.sync += moves.eq(0)
 
-        def give_first(is_computed: Value) -> None:
-            """Give the first step of the layer that is being entered, if it can be."""
+        def enter(is_computed: Value) -> None:
+            """Begin the layer that follows; the one behind it is then asked for.
+
+            Its first step is given, if it can be.
+            """
+            m.d.comb += following.taken.eq(1)
             m.d.sync += moves.eq(is_computed & (self.room | ~following.is_last) & space)
+            m.next = "STEP"
 
-        def enter_hidden() -> None:
-            """Begin a layer that reads what the one before writes."""
-            enter_layer()
-            m.d.sync += [is_first.eq(0), buffer.eq(~buffer), ahead.eq(1)]
-            give_first(self.chunks_ready.any())
-
-        m.d.comb += [self.layer.eq(record), self.is_last.eq(last)]
+        m.d.comb += [
+            self.layer.eq(record),
+            self.is_last.eq(last),
+            self.reserve.eq(moves & group_ends & last),
+        ]
+        m.d.sync += moves.eq(0)
         with m.FSM() as fsm:
-            with m.State("IDLE"), m.If(self.start & following.ready):
-                m.d.comb += self.begin.eq(1)
-                enter_layer()
+            with m.State("IDLE"):
                 m.d.sync += [is_first.eq(1), ahead.eq(0), buffer.eq(1)]
-                give_first(Const(1))
-                m.next = "STEP"
+                with m.If(self.start & following.ready):
+                    m.d.comb += self.begin.eq(1)
+                    enter(Const(1))
 
             with m.State("STEP"):
                 m.d.sync += moves.eq(computed & (self.room | ~last) & space)
-                with m.If(moves):
-                    m.d.comb += self.reserve.eq(group_ends & last)
-                    m.d.sync += [
-                        chunk.eq(following_chunk),
-                        following_chunk.eq(following_chunk + 1),
-                        chunks_beyond.eq(chunks_beyond - 1),
-                        in_tile.eq(in_tile + 1),
-                        last_place.eq(in_tile == tile_chunks - 2),
-                    ]
-                    with m.If(step.last):
-                        m.d.sync += first_tile.eq(0)
-                        enter_tile(chunks_beyond < tile_chunks)
-                    with m.If(plane_ends):
-                        enter_plane(all_chunks, single_tile)
-                        m.d.sync += [planes_beyond.eq(planes_beyond - 1), first_plane.eq(0)]
-                    with m.If(group_ends):
-                        m.d.sync += [
-                            planes_beyond.eq(all_planes),
-                            first_plane.eq(1),
-                            rows_beyond.eq(rows_beyond - cfg.engines),
-                        ]
-                    with m.If(layer_ends):
-                        with m.If(last):
-                            m.d.sync += moves.eq(0)
-                            m.next = "FINISH"
-                        with m.Elif(following.ready):
-                            enter_hidden()
-                        with m.Else():
-                            m.d.sync += moves.eq(0)
-                            m.next = "FETCH"
+                with m.If(moves & layer_ends):
+                    m.d.sync += [moves.eq(0), is_first.eq(0), ahead.eq(1), buffer.eq(~buffer)]
+                    with m.If(last):
+                        m.next = "FINISH"
+                    with m.Elif(following.ready):
+                        enter(self.chunks_ready.any())
+                    with m.Else():
+                        m.next = "FETCH"
 
             # The layer before was over before the record came; its outputs take longer yet.
             with m.State("FETCH"), m.If(following.ready):
-                enter_hidden()
-                m.next = "STEP"
+                enter(self.chunks_ready.any())
 
             with m.State("FINISH"), m.If(self.done):
                 m.next = "IDLE"
 
-        m.d.comb += [idle.eq(fsm.ongoing("IDLE")), self.running.eq(~idle)]
+        m.d.comb += [
+            resting.eq(~fsm.ongoing("STEP")),
+            idle.eq(fsm.ongoing("IDLE")),
+            self.running.eq(~idle),
+        ]
         return m

@@ -6,6 +6,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from fantastic4.config import CoreConfig
+from fantastic4_hw.compare import is_above
 from fantastic4_hw.shapes import INDEX_WIDTH, RESULT_LAYOUT
 
 
@@ -76,7 +77,7 @@ class Serialiser(wiring.Component):
                 m.d.sync += at.eq(Mux(ends, 0, at + 1))
 
         greatest, greatest_index = Signal(signed(32)), Signal(INDEX_WIDTH)
-        wins = (index == 0) | (value > greatest)
+        wins = (index == 0) | is_above(value, greatest)
         with m.If(move_out):
             m.d.sync += [
                 self.o.valid.eq(valid),

@@ -49,13 +49,19 @@ class Runway(wiring.Component):
         """Return the gateware."""
         m = Module()
         new, valid = self.i.payload, self.i.valid
-        second, third = Signal.like(new), Signal.like(new)
+        first, second, third = (
+            Signal.like(new, name=name, reset_less=True) for name in ("first", "second", "third")
+        )
         two, three = Signal(), Signal()
         """So many places are taken, or more."""
-        m.d.comb += [self.space_for_one.eq(~three), self.space_for_two.eq(~two)]
+        m.d.comb += [
+            self.o.payload.eq(first),
+            self.space_for_one.eq(~three),
+            self.space_for_two.eq(~two),
+        ]
         with m.If(~self.o.valid | self.o.ready):
             m.d.sync += [
-                self.o.payload.eq(Mux(two, second, new)),
+                first.eq(Mux(two, second, new)),
                 self.o.valid.eq(two | valid),
                 two.eq(three | (two & valid)),
                 three.eq(three & valid),

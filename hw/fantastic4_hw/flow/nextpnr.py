@@ -52,8 +52,9 @@ def route_options(target: Target, seed: int, mhz: float) -> list[str]:
     """Return how nextpnr places and routes a framed design."""
     constraint = ["--freq", f"{mhz:g}", "--sdc", "core.sdc", "--timing-allow-fail"]
     # Router 1 takes hours over nets of a hundred ends, which large cores have; router 2 does not
-    # heed time, so the placer has to heed it the more.
-    large = ["--router", "router2", "--placer-heap-timingweight", "20"]
+    # heed time at first, only where it takes late nets up again, so the placer has to heed it the
+    # more.
+    large = ["--router", "router2", "--tmg-ripup", "--placer-heap-timingweight", "20"]
     router = large if target.nextpnr == "ecp5" else []
     ends = ["--seed", str(seed), "--report", f"seed-{seed}.json"]
     return [*target.options, *constraint, *router, *ends]
