@@ -177,11 +177,11 @@ def test_a_stopped_run_goes_on_with_the_seeds_it_lacks(tmp_path, monkeypatch):
     needs("yosys", "nextpnr-ecp5")
     right, ran = nextpnr.run_route, []
 
-    def run_route(text, target, seed, *rest):
+    def run_route(text, target, seed, *rest, reroute):
         ran.append(seed)
         if len(ran) == 2:
             raise KeyboardInterrupt
-        return right(text, target, seed, *rest)
+        return right(text, target, seed, *rest, reroute=reroute)
 
     monkeypatch.setattr(flow, "run_route", run_route)
     with pytest.raises(KeyboardInterrupt):
@@ -190,10 +190,28 @@ def test_a_stopped_run_goes_on_with_the_seeds_it_lacks(tmp_path, monkeypatch):
     assert ran == [1, 2, 2]
 
 
+def test_late_nets_are_routed_again_where_that_is_asked_for(tmp_path, monkeypatch):
+    needs("yosys", "nextpnr-ecp5")
+    right, ran = tools.run_tool, []
+
+    def run_tool(name, args, *rest):
+        ran.append((name, "--tmg-ripup" in args))
+        return right(name, args, *rest)
+
+    monkeypatch.setattr(nextpnr, "run_tool", run_tool)
+    for reroute in (False, True):
+        record = synthesise(Total(), "ecp5-25k", seeds=(1,), reroute=reroute, cache=tmp_path)
+        assert record.fmax_mhz is not None
+        assert record.fmax_mhz.rerouted is reroute
+    assert ran[1:] == [("nextpnr-ecp5", False), ("nextpnr-ecp5", True)]
+    with pytest.raises(FantasticError, match="on ECP5 only, not on ice40-up5k"):
+        synthesise(Total(), "ice40-up5k", reroute=True, cache=tmp_path)
+
+
 def test_a_seed_that_fails_stops_the_others(tmp_path, monkeypatch):
     needs("yosys", "nextpnr-ecp5")
 
-    def run_route(text, target, seed, *rest):
+    def run_route(text, target, seed, *rest, reroute):
         if seed == 2:
             tools.run_tool("sleep", ["60"], tmp_path, "sleeping")
         else:

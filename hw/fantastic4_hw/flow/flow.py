@@ -58,6 +58,7 @@ def synthesise(
     route: bool = True,
     seeds: Sequence[int] = (1, 2, 3),
     mhz: float | None = None,
+    reroute: bool = False,
     period_ns: float = PERIOD_NS,
     jobs: int = 1,
     cache: Path | None = None,
@@ -81,6 +82,8 @@ def synthesise(
         Seeds of the placer, one run each.
     mhz : float, optional
         Clock to ask for; by default the target's.
+    reroute : bool
+        Route nets again that are too late for that clock: on ECP5, where it is within reach.
     period_ns : float
         With a liberty file, the clock period to ask for.
     jobs : int
@@ -93,7 +96,8 @@ def synthesise(
     Raises
     ------
     FantasticError
-        If a tool is missing or fails, or the design is to be routed and does not fit the chip.
+        If a tool is missing or fails, the design is to be routed and does not fit the chip, or to
+        be routed again on another.
     """
     store = Cache(cache or default_folder())
     said: dict[str, Any] = {"config": config, "top": top, "parameters": parameters, "lanes": lanes}
@@ -103,6 +107,8 @@ def synthesise(
         verilog = convert(component, MODULE, said["family"])
         return synthesise_asic(verilog, target, period_ns, store, progress, **said)
     chip = find_target(target)
+    if reroute and chip.nextpnr != "ecp5":
+        raise FantasticError(f"nets are routed again on ECP5 only, not on {chip.name}")
     mhz = mhz or chip.mhz
     said["family"] = family or chip.family
     verilog = convert(component, MODULE, said["family"])
@@ -119,9 +125,10 @@ def synthesise(
                 raise FantasticError(f"{config or 'the design'} does not fit {chip.name}: {over}")
             framed = store.load_bytes(found["key"], "framed.json")
             assert framed is not None
-            reports = _routes(framed.decode(), chip, seeds, mhz, jobs, store, progress)
+            reports = _routes(framed.decode(), chip, seeds, mhz, reroute, jobs, store, progress)
             instances = frozenset(found["instances"])
-            timing = Fmax.of({seed: fmax_in(x["report"], mhz) for seed, x in reports.items()}, mhz)
+            reached = {seed: fmax_in(x["report"], mhz) for seed, x in reports.items()}
+            timing = Fmax.of(reached, mhz, rerouted=reroute)
             middle = sorted(seeds, key=lambda seed: timing.seeds[seed])[(len(seeds) - 1) // 2]
             path = {"seed": middle, **critical_path(reports[middle]["report"], instances)}
             seconds |= {f"seed {seed}": x["seconds"] for seed, x in reports.items()}
@@ -200,6 +207,7 @@ def _routes(
     chip: Target,
     seeds: Sequence[int],
     mhz: float,
+    reroute: bool,
     jobs: int,
     store: Cache,
     progress: Progress,
@@ -208,7 +216,7 @@ def _routes(
     version = version_of(f"nextpnr-{chip.nextpnr}")
 
     def one(seed: int) -> dict[str, Any]:
-        options = [str(x) for x in route_options(chip, seed, mhz)]
+        options = [str(x) for x in route_options(chip, seed, mhz, reroute=reroute)]
         key = key_of(REVISION, framed, version, *options, *map(str, chip.pins.values()))
         known = store.load(key, "route")
         if known is None:
@@ -221,6 +229,7 @@ def _routes(
                     mhz,
                     Path(name),
                     lambda stage: progress(f"seed {seed}", stage),
+                    reroute=reroute,
                 )
             known = {
                 "report": {name: report[name] for name in ("fmax", "critical_paths")},

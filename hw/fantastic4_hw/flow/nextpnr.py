@@ -48,13 +48,16 @@ def pack_options(target: Target) -> list[str]:
     return [*target.options, *alone, "--pack-only", "--report", "packed.json"]
 
 
-def route_options(target: Target, seed: int, mhz: float) -> list[str]:
-    """Return how nextpnr places and routes a framed design."""
+def route_options(target: Target, seed: int, mhz: float, *, reroute: bool = False) -> list[str]:
+    """Return how nextpnr places and routes a framed design.
+
+    With ``reroute`` it takes late nets up again, on ECP5 only.
+    """
     constraint = ["--freq", f"{mhz:g}", "--sdc", "core.sdc", "--timing-allow-fail"]
     # Router 1 takes hours over nets of a hundred ends, which large cores have; router 2 does not
-    # heed time at first, only where it takes late nets up again, so the placer has to heed it the
-    # more.
-    large = ["--router", "router2", "--tmg-ripup", "--placer-heap-timingweight", "20"]
+    # heed time but where it takes late nets up again, so the placer has to heed it the more.
+    again = ["--tmg-ripup"] if reroute else []
+    large = ["--router", "router2", *again, "--placer-heap-timingweight", "20"]
     router = large if target.nextpnr == "ecp5" else []
     ends = ["--seed", str(seed), "--report", f"seed-{seed}.json"]
     return [*target.options, *constraint, *router, *ends]
@@ -93,6 +96,8 @@ def run_route(
     mhz: float,
     folder: Path,
     told: Callable[[str], None] | None = None,
+    *,
+    reroute: bool = False,
 ) -> dict[str, Any]:
     """Place and route a framed netlist; return nextpnr's report.
 
@@ -105,7 +110,13 @@ def run_route(
     netlist.write_text(text)
     (folder / "core.sdc").write_text(clock_constraint(mhz))
     (folder / "pins.cst").write_text(pin_constraint(target.pins))
-    args = ["--json", netlist.name, "--top", TOP, *route_options(target, seed, mhz)]
+    args = [
+        "--json",
+        netlist.name,
+        "--top",
+        TOP,
+        *route_options(target, seed, mhz, reroute=reroute),
+    ]
     progress = _Phases(told)
     what = f"place and route on {target.name}, seed {seed},"
     run_tool(f"nextpnr-{target.nextpnr}", args, folder, what, progress.line)

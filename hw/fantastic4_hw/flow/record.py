@@ -14,19 +14,24 @@ SCHEMA = 1
 
 @dataclass(frozen=True)
 class Fmax:
-    """Highest clock after place and route, in MHz, over seeds; ``asked`` is the constraint."""
+    """Highest clock after place and route, in MHz, over seeds.
+
+    ``asked`` is the constraint; ``rerouted``, whether nets too late for it were routed again.
+    """
 
     median: float
     least: float
     greatest: float
     asked: float
     seeds: Mapping[int, float]
+    rerouted: bool = False
 
     @classmethod
-    def of(cls, seeds: Mapping[int, float], asked: float) -> "Fmax":
+    def of(cls, seeds: Mapping[int, float], asked: float, *, rerouted: bool = False) -> "Fmax":
         """Return the summary of what each seed gave."""
         found = seeds.values()
-        return cls(round(median(found), 2), min(found), max(found), asked, dict(seeds))
+        middle = round(median(found), 2)
+        return cls(middle, min(found), max(found), asked, dict(seeds), rerouted)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from fantastic4.config import find_config
 EXAMPLES = (
     "fantastic4 synth --config small --target ecp5-25k",
     "fantastic4 synth --config base --target ecp5-85k --seeds 1,2,3 --jobs 2 --json",
+    "fantastic4 synth --config dense --target ecp5-85k --freq 125 --reroute --jobs 2",
     "fantastic4 synth --config base --target xc7 --set lanes=128 --set formats=dense",
     "fantastic4 synth --config base --target ecp5-85k --top engine --no-route",
     "fantastic4 synth --config small --target ecp5-85k --no-route --check",
@@ -53,6 +54,13 @@ def command(
             help="Clock to ask for, in MHz.", metavar="MHZ", show_default="by target", min=0.1
         ),
     ] = None,
+    reroute: Annotated[
+        bool,
+        typer.Option(
+            help="On ECP5, route nets again that are too late for that clock: some MHz more where "
+            "it is within reach, and much time where it is not.",
+        ),
+    ] = False,
     jobs: Annotated[int, typer.Option(help="Seeds side by side.", min=1, metavar="N")] = 1,
     liberty: Annotated[
         Path | None,
@@ -114,6 +122,7 @@ def command(
             route=route,
             seeds=chosen,
             mhz=freq,
+            reroute=reroute,
             period_ns=period,
             jobs=jobs,
             cache=output,
