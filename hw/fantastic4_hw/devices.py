@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from amaranth.hdl import Cat, ClockSignal, Const, Instance, Module, Signal, Value, signed
 
 from fantastic4_hw import ice40
+from fantastic4_hw.delay import delayed
 
 
 @dataclass(frozen=True)
@@ -46,13 +47,19 @@ def operand_stages(platform: object) -> int:
     return 0 if family_of(platform) == "ice40" else 1
 
 
+def product_latency(platform: object) -> int:
+    """Return of how many clocks ago the product of `registered_product` is, 1 or 2."""
+    return 2 if family_of(platform) in ("ecp5", "ice40") else 1
+
+
 def registered_product(m: Module, a: Value, b: Value, platform: object) -> Signal:
     """Return ``a * b``, ``a`` unsigned, at most 512 * 255, ``b`` signed; both come of registers.
 
-    The product is that of the clock before, with `operand_stages` of 0 of the clock before that.
+    The product is that of `product_latency` clocks ago.
 
-    On ECP5 a MULT18X18D with its own output register, which synthesis leaves unused: a product and
-    the way out of the multiplier no longer share a clock. On iCE40 an SB_MAC16 with its registers.
+    On ECP5 a MULT18X18D with its own registers, which synthesis leaves unused: neither the way into
+    the multiplier nor the one out of it shares a clock with the product. On iCE40 an SB_MAC16 with
+    its registers.
     """
     product = Signal(signed(len(a) + len(b)))
     if family_of(platform) == "ice40":
@@ -60,6 +67,8 @@ def registered_product(m: Module, a: Value, b: Value, platform: object) -> Signa
     elif family_of(platform) == "ecp5" and len(a) <= 17 and len(b) <= 18:
         m.d.comb += product.eq(_mult18x18d(m, a, b))
     else:
+        waits = product_latency(platform) - 1
+        a, b = (delayed(m, x, waits, name) for x, name in ((a, "factor_a"), (b, "factor_b")))
         m.d.sync += product.eq(a.as_unsigned() * b.as_signed())
     return product
 
@@ -74,7 +83,8 @@ def _mult18x18d(m: Module, a: Value, b: Value) -> Value:
     ports |= {f"o_P{bit}": product[bit] for bit in range(36)}
     ports |= {f"i_{pin}": Const(1, 1) for pin in ("SIGNEDA", "SIGNEDB", "CE0")}
     ports |= {f"i_{pin}": Const(0, 1) for pin in ("SOURCEA", "SOURCEB", "RST0")}
-    m.submodules += Instance("MULT18X18D", p_REG_OUTPUT_CLK="CLK0", i_CLK0=ClockSignal(), **ports)
+    registers = {f"p_REG_{name}_CLK": "CLK0" for name in ("INPUTA", "INPUTB", "OUTPUT")}
+    m.submodules += Instance("MULT18X18D", **registers, i_CLK0=ClockSignal(), **ports)
     return product
 
 

@@ -9,7 +9,7 @@ from fantastic4.config import BASIS_COUNT, CoreConfig
 from fantastic4.layout import LAYER
 from fantastic4_hw.blockram import BlockRam
 from fantastic4_hw.delay import delayed
-from fantastic4_hw.devices import operand_stages, registered_product
+from fantastic4_hw.devices import operand_stages, product_latency, registered_product
 from fantastic4_hw.memories import WritePort, WriteSignature
 from fantastic4_hw.shapes import row_layout, rows_shape
 
@@ -67,12 +67,13 @@ class Multiply(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """Return the gateware."""
         m = Module()
-        # Operands wait for a register that may be the multiplier's own.
+        # Operands wait for the basis, in registers that may be those of memory and multiplier.
         waits = 1 + operand_stages(platform)
         basis = self._basis(m, waits)
         bias = self._bias(m)
 
-        # Stages 1 and 2: operands wait for the basis; stage 3: products; 4 and 5: their sum.
+        # Stages 1 and 2: operands wait for the basis; then products, and their sum in two stages;
+        # by stage 6 it is there.
         sums = [
             delayed(m, self.rows.payload.sums[i], waits, f"sums_{i}") for i in range(BASIS_COUNT)
         ]
@@ -96,13 +97,10 @@ class Multiply(wiring.Component):
         close = delayed(m, row.close, 5, "close")
         engine = delayed(m, row.engine, 5, "engine")
         before = Signal(signed(self.cfg.acc_width), reset_less=True)
-        latest = Signal.like(total)
+        latest = delayed(m, total, 4 - waits - product_latency(platform), "total").as_signed()
         z = Signal(signed(self.cfg.acc_width))
         finished = Signal.like(z, reset_less=True)
-        m.d.sync += [
-            before.eq(Mux(opening, bias, self._partial(m, engine, z, valid))),
-            latest.eq(total),
-        ]
+        m.d.sync += before.eq(Mux(opening, bias, self._partial(m, engine, z, valid)))
         m.d.comb += z.eq(before + latest)
         m.d.sync += [
             self.z.valid.eq(delayed(m, valid & close, 1, "closed", flags=1)),
