@@ -27,17 +27,27 @@ def family_of(platform: object) -> str:
     return str(getattr(platform, "family", "")).lower()
 
 
+def mask_bit(mask: Value, bit: int) -> Value:
+    """Return the bit of a mask of `masked_sum` that is for ``bit``."""
+    return mask if len(mask) == 1 else mask[bit]
+
+
 def masked_sum(
     m: Module, x: Value, mask_x: Value, y: Value, mask_y: Value, platform: object
 ) -> Value:
     """Return ``(x & mask_x) + (y & mask_y)``, one bit wider than ``x`` and ``y``; no clock passes.
+
+    A mask is a bit for all, or as wide as what it masks; on iCE40 ``mask_x`` is a bit.
 
     A carry cell of ECP5, and one of 7-series with the LUT before it, take both masks for nothing.
     Synthesis does not find that: it spends LUTs on the masks first.
     """
     cells = FAMILIES.get(family_of(platform))
     if cells is None:
-        left, right = (v & bit.replicate(len(v)) for v, bit in ((x, mask_x), (y, mask_y)))
+        left, right = (
+            v & (mask.replicate(len(v)) if len(mask) == 1 else mask)
+            for v, mask in ((x, mask_x), (y, mask_y))
+        )
         return left + right
     return cells(m, x, mask_x, y, mask_y)
 
@@ -102,7 +112,9 @@ def _ecp5(m: Module, x: Value, mask_x: Value, y: Value, mask_y: Value) -> Value:
         ports: dict[str, object] = {}
         for i, bit in enumerate((low - 1, low)):
             inside = 0 <= bit < len(x)
-            inputs = (x[bit], mask_x, y[bit], mask_y) if inside else (Const(0, 1),) * 4
+            inputs: tuple[Value, ...] = (Const(0, 1),) * 4
+            if inside:
+                inputs = (x[bit], mask_bit(mask_x, bit), y[bit], mask_bit(mask_y, bit))
             ports |= {f"i_{pin}{i}": value for pin, value in zip("ABCD", inputs, strict=True)}
             ports |= {f"p_INIT{i}": table if bit >= 0 else 0, f"p_INJECT1_{i}": "NO"}
             ports |= {f"o_S{i}": total[low + i]}
@@ -122,9 +134,9 @@ def _xc7(m: Module, x: Value, mask_x: Value, y: Value, mask_y: Value) -> Value:
             "LUT6_2",
             p_INIT=Const(table, 64),
             i_I0=x[bit],
-            i_I1=mask_x,
+            i_I1=mask_bit(mask_x, bit),
             i_I2=y[bit],
-            i_I3=mask_y,
+            i_I3=mask_bit(mask_y, bit),
             i_I4=Const(0, 1),
             i_I5=Const(1, 1),
             o_O5=data[bit],

@@ -32,7 +32,7 @@ def masked_sum(m: Module, x: Value, mask_x: Value, y: Value, mask_y: Value) -> V
         table |= (right ^ (mask & (left ^ carry_in))) << index
     total = Signal(len(x) + 1)
     masked = Signal(len(y), name="masked")
-    m.d.comb += masked.eq(y & mask_y.replicate(len(y)))
+    m.d.comb += masked.eq(y & (mask_y.replicate(len(y)) if len(mask_y) == 1 else mask_y))
     carry: Value = Const(0, 1)
     for bit in range(len(x)):
         m.submodules += Instance(

@@ -4,7 +4,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -26,7 +26,13 @@ from fantastic4.layout import (
 from fantastic4.selection import formats_of
 from fantastic4_hw.checksum import WordChecksum
 from fantastic4_hw.compare import is_above
-from fantastic4_hw.memories import WritePort, WriteSignature, written_after
+from fantastic4_hw.memories import (
+    WordWritePort,
+    WordWriteSignature,
+    WritePort,
+    WriteSignature,
+    written_after,
+)
 from fantastic4_hw.shapes import LOAD_LAYOUT, struct_of
 
 
@@ -39,7 +45,7 @@ _FLAGS = data.StructLayout(
     {
         **dict.fromkeys(("magic", "version", "geometry", "roomy", "length_word", "last_word"), 1),
         **dict.fromkeys(("right", "end", "meta", "none", "fits", "uneven", "last_index"), 1),
-        "behind": 1,
+        **dict.fromkeys(("weights", "behind"), 1),
         **dict.fromkeys(("checksum", "length"), 1),
     }
 )
@@ -90,7 +96,7 @@ class Loader(wiring.Component):
     write_table: WritePort
     write_basis: list[WritePort]
     write_bias: list[WritePort]
-    write_weights: list[WritePort]
+    write_weights: list[WordWritePort]
 
     def __init__(self, cfg: CoreConfig):
         self.cfg = cfg
@@ -108,7 +114,7 @@ class Loader(wiring.Component):
                     cfg.cores
                 ),
                 "write_bias": Out(WriteSignature(cfg.row_depth, cfg.bias_width)).array(cfg.cores),
-                "write_weights": Out(WriteSignature(cfg.weight_depth, cfg.word_width)).array(
+                "write_weights": Out(WordWriteSignature(cfg.weight_depth, cfg.word_width)).array(
                     banks_of(cfg)
                 ),
             }
@@ -126,8 +132,10 @@ class Loader(wiring.Component):
         index = Signal(12, reset_less=True)
         """Core or bank of the section that is due."""
         at = Signal(16, reset_less=True)
-        left, one_left = Signal(16, reset_less=True), Signal()
-        """Records that are left, or words of what is skipped; whether it is one, a clock later."""
+        left = Signal(signed(17), reset_less=True)
+        """Records behind the next one, or words of what is skipped, less one."""
+        first, write_first = Signal(), Signal()
+        """The next record is the first of its section; the one that is written is."""
         part, last_part = Signal(range(LAYER_WORDS), reset_less=True), Signal()
         """Words of the record behind the next one; whether there is none."""
         header = Signal(range(HEADER_WORDS), reset_less=True)
@@ -156,7 +164,6 @@ class Loader(wiring.Component):
         m.d.sync += [
             fresh.eq(move),
             writes.eq(recording & move & last_part),
-            one_left.eq(left == 1),
         ]
         with m.If(fresh):
             m.d.sync += [count.eq(count + 1), shifted.eq(Cat(shifted[32:], latest))]
@@ -194,6 +201,7 @@ class Loader(wiring.Component):
                 else 0
             ),
             flags.last_index.eq(index == last_index),
+            flags.weights.eq(kind == Section.WEIGHTS),
             flags.behind.eq(kind > Section.WEIGHTS),
             flags.checksum.eq(latest == crc.crc),
             flags.length.eq(count == length),
@@ -272,7 +280,7 @@ class Loader(wiring.Component):
             state("SECTION")
             with m.State("SECTION DECIDES"):
                 ends = flags.behind
-                m.d.sync += [at.eq(0), left.eq(section.count)]
+                m.d.sync += [at.eq(0), left.eq(section.count - 2), first.eq(1)]
                 m.d.sync += [part.eq(parts - 1), last_part.eq(parts == 1)]
                 with m.If(ends & flags.end & flags.none):
                     go("CHECKSUM")
@@ -294,9 +302,12 @@ class Loader(wiring.Component):
                 with word_taken():
                     m.d.sync += [part.eq(part - 1), last_part.eq(part == 1)]
                     with m.If(last_part):
-                        m.d.sync += [write_at.eq(at), at.eq(at + 1), left.eq(left - 1)]
+                        m.d.sync += [at.eq(at + 1), left.eq(left - 1), first.eq(0)]
+                        # Weight words go by their distance from the last one.
+                        m.d.sync += write_at.eq(Mux(flags.weights, ~left, at))
+                        m.d.sync += write_first.eq(first)
                         m.d.sync += [part.eq(parts - 1), last_part.eq(parts == 1)]
-                        with m.If(one_left):
+                        with m.If(left[-1]):
                             go("NEXT")
 
             with m.State("NEXT"):
@@ -312,7 +323,7 @@ class Loader(wiring.Component):
             with m.State("SKIP"):
                 with word_taken():
                     m.d.sync += left.eq(left - 1)
-                    with m.If(one_left):
+                    with m.If(left[-1]):
                         go("SECTION")
 
             with m.State("CHECKSUM"):
@@ -324,7 +335,7 @@ class Loader(wiring.Component):
                 go("CHECKSUM DECIDES")
 
             with m.State("CHECKSUM DECIDES"):
-                m.d.sync += left.eq(written_after(cfg))
+                m.d.sync += left.eq(written_after(cfg) - 1)
                 with m.If(~ended | ~flags.length):
                     refuse(ErrorCode.LENGTH)
                 with m.Elif(~flags.checksum):
@@ -339,7 +350,7 @@ class Loader(wiring.Component):
             with m.State("SETTLE"):
                 # Until the last word has come to the last bank.
                 m.d.sync += left.eq(left - 1)
-                with m.If(one_left):
+                with m.If(left[-1]):
                     m.d.sync += self.loaded.eq(1)
                     go("IDLE")
 
@@ -355,7 +366,7 @@ class Loader(wiring.Component):
         with m.If(begins):
             m.d.sync += foreign.eq(0)
         m.d.comb += self.busy.eq(~fsm.ongoing("IDLE") | fails)
-        self._ports(m, shifted, Mux(writes, chosen, 0), write_at)
+        self._ports(m, shifted, Mux(writes, chosen, 0), write_at, write_first)
         return m
 
     def _sizes(self, m: Module, kind: Signal) -> tuple[Signal, Signal, Signal]:
@@ -376,7 +387,9 @@ class Loader(wiring.Component):
                     m.d.comb += [parts.eq(words), depth.eq(records), last_index.eq(sections - 1)]
         return parts, depth, last_index
 
-    def _ports(self, m: Module, shifted: Signal, writes: Value, write_at: Signal) -> None:
+    def _ports(
+        self, m: Module, shifted: Signal, writes: Value, write_at: Signal, write_first: Signal
+    ) -> None:
         """Drive the write ports, in the clock behind ``writes``, which has a bit for each.
 
         A record of n words lies in the upper 32 n bits shifted in.
@@ -389,4 +402,6 @@ class Loader(wiring.Component):
                 port.addr.eq(write_at),
                 port.data.eq(shifted[len(shifted) - 32 * words :]),
             ]
+            if isinstance(port, WordWritePort):
+                m.d.comb += port.first.eq(write_first)
             m.d.sync += port.en.eq(writes[index])

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the loader needs to write a memory, and the bank an engine's weights come from."""
 
-from amaranth.hdl import Const, Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -32,6 +32,49 @@ class WriteSignature(wiring.Signature):
         return WritePort(self, path=path, src_loc_at=1 + src_loc_at)
 
 
+class WordWritePort(WritePort):
+    """What a ``WordWriteSignature`` creates."""
+
+    first: Signal
+
+
+class WordWriteSignature(wiring.Signature):
+    """A write port of ``depth`` weight words of ``width`` bits, which come in their order.
+
+    ``addr`` is how far a word is from the last one, a number of one bit more than an address: 0 for
+    the last, -1 for the one before it. ``first`` says that it is the first.
+    """
+
+    def __init__(self, depth: int, width: int):
+        super().__init__(
+            {
+                "addr": Out(max(1, (depth - 1).bit_length()) + 1),
+                "data": Out(width),
+                "en": Out(1),
+                "first": Out(1),
+            }
+        )
+
+    def create(self, *, path: tuple[str | int, ...] = (), src_loc_at: int = 0) -> WordWritePort:
+        """Return an interface with this signature."""
+        return WordWritePort(self, path=path, src_loc_at=1 + src_loc_at)
+
+
+def row_of(place: Value, depth: int) -> Value:
+    """Return the row of a memory of ``depth`` rows for the ``addr`` of a `WordWriteSignature`.
+
+    It is that number modulo a power of two, and of what lies beyond ``depth`` moved down.
+    """
+    bits = len(place) - 1
+    beyond = (1 << bits) - depth
+    if not beyond:
+        return place[:bits]
+    low = (beyond & -beyond).bit_length() - 1
+    high = place[low:bits]
+    moved = Mux(high.any(), high - (beyond >> low), 0)
+    return Cat(place[:low], moved[: len(high)])
+
+
 def written_after(cfg: CoreConfig) -> int:
     """Return the clocks from a write at a slice's port until each of its weight banks has it."""
     return -(-cfg.engines * cfg.banks // WRITTEN_AT_ONCE) + 1
@@ -49,57 +92,67 @@ def word_layout(cfg: CoreConfig) -> data.StructLayout:
 class RoundCounter(wiring.Component):
     """Address of words that are read round and round, from the first to the last written.
 
-    Whether an address is the last is known a clock ahead, and the adder takes that for a mask: what
-    follows the last one is 0, and nothing but a reset stands before the counter.
+    Words lie where their distance from the last one says (`row_of`), so the address itself is a
+    count, whose sign tells the last word from the others: nothing is compared, and what follows is
+    one sum.
 
     Members
     -------
     start : ``In(1)``
-        Begin with the first word again.
-    write_addr, write_en : ``In``
-        Words are written in order; the latest is the last.
+        Begin with the first word again. Ends when words have been written.
+    write_addr, write_first, write_en : ``In``
+        Of the words' write port.
     step : ``In(1)``
         On to the next word.
+    ready : ``Out(1)``
+        There is a word at hand; from the second clock behind ``start`` on. No ``step`` before.
     addr : ``Out``, at_first : ``Out(1)``
         The word at hand; it is the first.
     """
 
     start: Signal
     write_addr: Signal
+    write_first: Signal
     write_en: Signal
     step: Signal
+    ready: Signal
     addr: Signal
     at_first: Signal
 
     def __init__(self, depth: int):
+        self.depth = depth
         bits = max(1, (depth - 1).bit_length())
-        pins = {"start": In(1), "write_addr": In(bits), "write_en": In(1), "step": In(1)}
-        super().__init__(pins | {"addr": Out(bits), "at_first": Out(1)})
+        super().__init__(
+            {
+                "start": In(1),
+                "write_addr": In(bits + 1),
+                "write_first": In(1),
+                "write_en": In(1),
+                "step": In(1),
+                "ready": Out(1),
+                "addr": Out(bits),
+                "at_first": Out(1),
+            }
+        )
 
     def elaborate(self, platform: object) -> Module:
         """Return the gateware."""
         m = Module()
-        last, before_last = (
-            Signal.like(self.addr, name=name, reset_less=True) for name in ("last", "before_last")
-        )
-        alone = Signal(reset_less=True)
-        with m.If(self.write_en):
-            m.d.sync += [
-                last.eq(self.write_addr),
-                before_last.eq(last),
-                alone.eq(self.write_addr == 0),
-            ]
-        following, at_last = Signal.like(self.addr), Signal()
-        one = Const(1, len(self.addr))
-        m.d.comb += following.eq(masked_sum(m, self.addr, ~at_last, one, ~at_last, platform))
+        begin = Signal(len(self.write_addr), reset_less=True)
+        with m.If(self.write_en & self.write_first):
+            m.d.sync += begin.eq(self.write_addr)
+        at = Signal(len(begin))
+        at_last = ~at[-1]
+        # Behind the last word, at 0, comes ``begin``, and behind all others their place and one.
+        one, ones = Const(1, 1), at_last.replicate(len(at) - 1)
+        added = Cat(Mux(at_last, begin[0], 1), begin[1:])
+        following = masked_sum(m, at, one, added, Cat(one, ones), platform)
+        m.d.comb += self.addr.eq(row_of(at, self.depth))
+        m.d.sync += self.ready.eq(~self.start)
         with m.If(self.start):
-            m.d.sync += [self.addr.eq(0), self.at_first.eq(1), at_last.eq(alone)]
-        with m.Elif(self.step):
-            m.d.sync += [
-                self.addr.eq(following),
-                self.at_first.eq(at_last),
-                at_last.eq(Mux(at_last, alone, self.addr == before_last)),
-            ]
+            m.d.sync += at.eq(0)
+        with m.Elif(self.step | ~self.ready):
+            m.d.sync += [at.eq(following), self.at_first.eq(at_last)]
         return m
 
 
@@ -110,8 +163,8 @@ class BankReader(wiring.Component):
     -------
     start : ``In(1)``
         Begin with the first word again; what was offered or under way is dropped.
-    write_addr, write_en : ``In``
-        Words are written in order; the latest is the last.
+    write_addr, write_first, write_en : ``In``
+        Of the words' write port.
     addr, fetch, move : ``Out``
         For a `BlockRam` of two stages.
     valid, first : ``Out(1)``, ``ready`` : ``In(1)``
@@ -120,6 +173,7 @@ class BankReader(wiring.Component):
 
     start: Signal
     write_addr: Signal
+    write_first: Signal
     write_en: Signal
     addr: Signal
     fetch: Signal
@@ -131,7 +185,8 @@ class BankReader(wiring.Component):
     def __init__(self, depth: int):
         self.depth = depth
         bits = max(1, (depth - 1).bit_length())
-        pins = {"start": In(1), "write_addr": In(bits), "write_en": In(1), "addr": Out(bits)}
+        pins = {"start": In(1), "write_addr": In(bits + 1), "write_first": In(1)}
+        pins |= {"write_en": In(1), "addr": Out(bits)}
         pins |= {"fetch": Out(1), "move": Out(1), "valid": Out(1), "first": Out(1), "ready": In(1)}
         super().__init__(pins)
 
@@ -142,9 +197,10 @@ class BankReader(wiring.Component):
         fetched, first = Signal(), Signal()
         m.d.comb += [
             self.move.eq(~self.valid | self.ready),
-            self.fetch.eq(~fetched | self.move),
+            self.fetch.eq(at.ready & (~fetched | self.move)),
             at.start.eq(self.start),
             at.write_addr.eq(self.write_addr),
+            at.write_first.eq(self.write_first),
             at.write_en.eq(self.write_en),
             at.step.eq(self.fetch),
             self.addr.eq(at.addr),
@@ -174,23 +230,23 @@ class WeightBanks(wiring.Component):
     start : ``In(1)``
         Begin with the first word again; what was offered or under way is dropped.
     write : ``In``, one a bank
-        The loader's ports; words come in order.
+        The loader's ports.
     o : ``Out(stream(word_layout(cfg)))``, one a bank
         Weight words.
     """
 
     start: Signal
-    write: list[WritePort]
+    write: list[WordWritePort]
     o: list[stream.Interface]
 
-    latency = 3
+    latency = 4
 
     def __init__(self, cfg: CoreConfig, count: int = 1):
         self.cfg, self.count = cfg, count
         super().__init__(
             {
                 "start": In(1),
-                "write": In(WriteSignature(cfg.weight_depth, cfg.word_width)).array(count),
+                "write": In(WordWriteSignature(cfg.weight_depth, cfg.word_width)).array(count),
                 "o": Out(stream.Signature(word_layout(cfg))).array(count),
             }
         )
@@ -202,6 +258,7 @@ class WeightBanks(wiring.Component):
         m.d.comb += [
             reader.start.eq(self.start),
             reader.write_addr.eq(self.write[0].addr),
+            reader.write_first.eq(self.write[0].first),
             reader.write_en.eq(self.write[0].en),
             reader.ready.eq(self.o[0].ready),
         ]
@@ -209,7 +266,7 @@ class WeightBanks(wiring.Component):
             storage = BlockRam(self.cfg.weight_depth, self.cfg.word_width, loaded=True, stalls=True)
             m.submodules[f"storage_{index}"] = storage
             m.d.comb += [
-                storage.write_addr.eq(write.addr),
+                storage.write_addr.eq(row_of(write.addr, self.cfg.weight_depth)),
                 storage.write_data.eq(write.data),
                 storage.write_en.eq(write.en),
                 storage.read_addr.eq(reader.addr),

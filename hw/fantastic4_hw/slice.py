@@ -15,6 +15,8 @@ from fantastic4_hw.decoder.signature import COMMAND_LAYOUT, ENTRY_LAYOUT
 from fantastic4_hw.feed import EngineFeed
 from fantastic4_hw.memories import (
     WeightBanks,
+    WordWritePort,
+    WordWriteSignature,
     WritePort,
     WriteSignature,
     word_layout,
@@ -34,7 +36,7 @@ def slice_ports(cfg: CoreConfig) -> dict[str, wiring.Member]:
     if cfg.external_weights:
         words = {"weights": In(stream.Signature(word_layout(cfg))).array(banks)}
     else:
-        write = WriteSignature(cfg.weight_depth, cfg.word_width)
+        write = WordWriteSignature(cfg.weight_depth, cfg.word_width)
         words = {"write_weights": In(write).array(banks)}
     return {
         "start": In(1),
@@ -104,7 +106,7 @@ class SlicePorts(wiring.Component):
     open: Signal
     first_layer: Signal
     ready: Signal
-    write_weights: list[WritePort]
+    write_weights: list[WordWritePort]
     write_basis: WritePort
     write_bias: WritePort
     weights: list[stream.Interface]
@@ -216,7 +218,7 @@ class Slice(SlicePorts):
         total = cfg.engines * cfg.banks
         together = total if cfg.lock_step else 1
         words: list[Any] = []
-        memories: list[WritePort] = []
+        memories: list[WordWritePort] = []
         for number in range(0, total, together):
             banks = WeightBanks(cfg, together)
             m.submodules[f"banks_{number}"] = banks
@@ -226,14 +228,14 @@ class Slice(SlicePorts):
         self._write(m, memories)
         return words
 
-    def _write(self, m: Module, memories: list[WritePort]) -> None:
+    def _write(self, m: Module, memories: list[WordWritePort]) -> None:
         """Connect the weight memories' write ports, a bank each, with the loader's.
 
         A write goes from each four banks to the next, a clock each: from the loader alone it would
         reach over the whole chip.
         """
         ports = self.write_weights
-        addr: Value = ports[0].addr
+        addr: Value = Cat(ports[0].addr, ports[0].first)
         word: Value = ports[0].data
         enables: Value = Cat(port.en for port in ports)
         for first in range(0, len(memories), WRITTEN_AT_ONCE):
@@ -247,7 +249,7 @@ class Slice(SlicePorts):
             here = memories[first : first + WRITTEN_AT_ONCE]
             for bank, memory in enumerate(here):
                 m.d.comb += [
-                    memory.addr.eq(own_addr),
+                    Cat(memory.addr, memory.first).eq(own_addr),
                     memory.data.eq(own_word),
                     memory.en.eq(ahead[bank]),
                 ]

@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 from fantastic4.config import CoreConfig
 from fantastic4_hw.activations import ActivationMemory
 from fantastic4_hw.blockram import BlockRam
-from fantastic4_hw.memories import RoundCounter, WritePort, WriteSignature
+from fantastic4_hw.memories import RoundCounter, WordWritePort, WordWriteSignature, row_of
 from fantastic4_hw.shapes import beat_layout
 
 
@@ -31,7 +31,7 @@ class DenseWeights(wiring.Component):
     fed : ``Out(1)``, taken : ``In(1)``
         There is a beat; it is taken.
     write : ``In``, one a bank
-        The loader's ports. Words come in order, as many for each bank.
+        The loader's ports; each bank gets as many words.
     codes : ``Out(beat_layout(cfg))``, one an engine
         The beat, ``latency`` clocks and one for each engine before it after it was taken.
     fault : ``Out(1)``
@@ -45,7 +45,7 @@ class DenseWeights(wiring.Component):
     ready: Signal
     fed: Signal
     taken: Signal
-    write: list[WritePort]
+    write: list[WordWritePort]
     codes: list[data.View]
     fault: Signal
 
@@ -53,7 +53,7 @@ class DenseWeights(wiring.Component):
 
     def __init__(self, cfg: CoreConfig):
         self.cfg = cfg
-        write = WriteSignature(cfg.weight_depth, cfg.word_width)
+        write = WordWriteSignature(cfg.weight_depth, cfg.word_width)
         super().__init__(
             {
                 **dict.fromkeys(("start", "give", "open", "first_layer", "taken"), In(1)),
@@ -74,6 +74,7 @@ class DenseWeights(wiring.Component):
             self.fed.eq(self.open),
             at.start.eq(self.start),
             at.write_addr.eq(self.write[0].addr),
+            at.write_first.eq(self.write[0].first),
             at.write_en.eq(self.write[0].en),
             at.step.eq(self.taken),
         ]
@@ -105,7 +106,7 @@ class DenseWeights(wiring.Component):
                 storage = BlockRam(cfg.weight_depth, cfg.word_width, loaded=True)
                 m.submodules[f"bank_{number}"] = storage
                 m.d.comb += [
-                    storage.write_addr.eq(write.addr),
+                    storage.write_addr.eq(row_of(write.addr, cfg.weight_depth)),
                     storage.write_data.eq(write.data),
                     storage.write_en.eq(write.en),
                     storage.read_addr.eq(own[2 * index // cfg.banks]),

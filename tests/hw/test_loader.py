@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from amaranth.hdl import Cat
+from amaranth.hdl import Cat, Const
 
 from fantastic4.image import build, parse
 from fantastic4.layout import HEADER_WORDS, LAYER, LAYER_WORDS, SECTION, ErrorCode, Section
@@ -72,14 +72,23 @@ class Memories:
 
     def clear(self):
         self.content = {name: {} for name in self.ports}
+        self.firsts = {name: [] for name in self.ports if name.startswith("weights")}
 
     async def watch(self, ctx):
         ports = list(self.ports.items())
-        signals = [s for _, port in ports for s in (port.en, port.addr, port.data)]
+        marks = [getattr(port, "first", Const(0)) for _, port in ports]
+        signals = [
+            s
+            for (_, port), mark in zip(ports, marks, strict=True)
+            for s in (port.en, port.addr, port.data, mark)
+        ]
         while True:
             _, _, *values = await ctx.tick().sample(*signals)
-            for index, (name, _) in enumerate(ports):
-                en, addr, data = values[3 * index : 3 * index + 3]
+            for index, (name, port) in enumerate(ports):
+                en, addr, data, first = values[4 * index : 4 * index + 4]
+                if en and name in self.firsts:
+                    addr -= (addr >> len(port.addr) - 1) << len(port.addr)
+                    self.firsts[name] += [addr] * first
                 if en:
                     self.content[name][addr] = data
 
@@ -97,7 +106,12 @@ class Memories:
         for index, bank in enumerate(image.weights):
             assert int(bank.max()) >> self.dut.cfg.word_width == 0
             wanted[f"weights_{index}"] = bank.tolist()
-        return self.content == {name: dict(enumerate(words)) for name, words in wanted.items()}
+        # Weight words lie by their distance from the last one, whose place is 0.
+        begins = {name: 1 - len(wanted[name]) for name in self.firsts}
+        assert self.firsts == {name: [begin] for name, begin in begins.items()}
+        return self.content == {
+            name: dict(enumerate(words, begins.get(name, 0))) for name, words in wanted.items()
+        }
 
 
 async def send(ctx, dut, words, *, gap=0.0, rng=None, last=True):

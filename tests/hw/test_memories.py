@@ -9,8 +9,9 @@ from fantastic4_sim.streams import keeps_promise, plain, sink
 
 
 async def fill(ctx, dut, words):
-    for addr, word in enumerate(words):
-        ctx.set(dut.write[0].addr, addr)
+    for at, word in enumerate(words):
+        ctx.set(dut.write[0].addr, (at + 1 - len(words)) % (1 << len(dut.write[0].addr)))
+        ctx.set(dut.write[0].first, at == 0)
         ctx.set(dut.write[0].data, word)
         ctx.set(dut.write[0].en, 1)
         await ctx.tick()
@@ -108,7 +109,7 @@ def test_latency_and_rate(rng, geometry):
     async def drive(ctx):
         await fill(ctx, dut, words)
         ctx.set(dut.o[0].ready, 1)
-        for clock in range(63):
+        for clock in range(dut.latency + 60):
             ctx.set(dut.start, clock == 0)
             *_, valid, word = await ctx.tick().sample(dut.o[0].valid, dut.o[0].payload)
             if valid and clock:
