@@ -34,7 +34,7 @@ def yosys():
 
 
 class Pair(wiring.Component):
-    """One masked sum."""
+    """One masked sum; ``masks`` are the bits of the second mask."""
 
     x: Signal
     mask_x: Signal
@@ -42,8 +42,8 @@ class Pair(wiring.Component):
     mask_y: Signal
     total: Signal
 
-    def __init__(self, width: int):
-        pins = {"x": In(width), "mask_x": In(1), "y": In(width), "mask_y": In(1)}
+    def __init__(self, width: int, masks: int = 1):
+        pins = {"x": In(width), "mask_x": In(1), "y": In(width), "mask_y": In(masks)}
         super().__init__(pins | {"total": Out(width + 1)})
 
     def elaborate(self, platform: object) -> Module:
@@ -53,19 +53,22 @@ class Pair(wiring.Component):
         return m
 
 
-def proved(yosys: str, folder: Path, width: int, family: str, carry: int = 0) -> bool:
+def proved(
+    yosys: str, folder: Path, width: int, family: str, carry: int = 0, masks: int = 1
+) -> bool:
     """Return whether the family's cells equal plain logic for all inputs.
 
     ``carry`` is what enters the first carry cell, where a constant does.
     """
     text = f"""
-        module both(input [{width - 1}:0] x, y, input mask_x, mask_y, output [{width}:0] a, b);
+        module both(input [{width - 1}:0] x, y, input mask_x, input [{masks - 1}:0] mask_y,
+                    output [{width}:0] a, b);
           generic one (.x(x), .mask_x(mask_x), .y(y), .mask_y(mask_y), .total(a));
           {family} two (.x(x), .mask_x(mask_x), .y(y), .mask_y(mask_y), .total(b));
         endmodule
     """
     for name in ("generic", family):
-        text += convert(Pair(width), name, name).replace(".CIN(1'h0)", f".CIN(1'h{carry})")
+        text += convert(Pair(width, masks), name, name).replace(".CIN(1'h0)", f".CIN(1'h{carry})")
     (folder / "pair.v").write_text(text)
     script = f"""
         read_verilog pair.v
@@ -83,9 +86,9 @@ def proved(yosys: str, folder: Path, width: int, family: str, carry: int = 0) ->
 
 @pytest.mark.synth
 @pytest.mark.parametrize("family", FAMILIES)
-@pytest.mark.parametrize("width", [8, 5])
-def test_the_cells_add_what_the_masks_let_through(yosys, tmp_path, width, family):
-    assert proved(yosys, tmp_path, width, family)
+@pytest.mark.parametrize(("width", "masks"), [(8, 1), (5, 1), (5, 5)])
+def test_the_cells_add_what_the_masks_let_through(yosys, tmp_path, width, masks, family):
+    assert proved(yosys, tmp_path, width, family, masks=masks)
 
 
 @pytest.mark.synth
