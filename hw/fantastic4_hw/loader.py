@@ -134,6 +134,8 @@ class Loader(wiring.Component):
         at = Signal(16, reset_less=True)
         left = Signal(signed(17), reset_less=True)
         """Records behind the next one, or words of what is skipped, less one."""
+        granted, section_ends = Signal(), Signal()
+        """An image may begin; the next record's last word is its section's, too."""
         first, write_first = Signal(), Signal()
         """The next record is the first of its section; the one that is written is."""
         part, last_part = Signal(range(LAYER_WORDS), reset_less=True), Signal()
@@ -164,6 +166,8 @@ class Loader(wiring.Component):
         m.d.sync += [
             fresh.eq(move),
             writes.eq(recording & move & last_part),
+            granted.eq(self.i.valid & self.grant),
+            section_ends.eq(last_part & left[-1]),
         ]
         with m.If(fresh):
             m.d.sync += [count.eq(count + 1), shifted.eq(Cat(shifted[32:], latest))]
@@ -251,7 +255,7 @@ class Loader(wiring.Component):
         with m.FSM() as fsm:
             with m.State("IDLE"):
                 m.d.comb += self.wanted.eq(self.i.valid)
-                with m.If(self.i.valid & self.grant):
+                with m.If(granted):
                     m.d.sync += [begins.eq(1), self.loaded.eq(0), self.error.eq(ErrorCode.NONE)]
                     go("BEGIN")
 
@@ -307,8 +311,8 @@ class Loader(wiring.Component):
                         m.d.sync += write_at.eq(Mux(flags.weights, ~left, at))
                         m.d.sync += write_first.eq(first)
                         m.d.sync += [part.eq(parts - 1), last_part.eq(parts == 1)]
-                        with m.If(left[-1]):
-                            go("NEXT")
+                    with m.If(section_ends):
+                        go("NEXT")
 
             with m.State("NEXT"):
                 # The record is being written; then on to the section that must follow.

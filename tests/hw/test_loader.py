@@ -416,7 +416,7 @@ def test_takes_a_word_every_other_clock_but_between_records(rng, geometry):
     simulate(dut, [testbench])
     written = [kind for kind, *_ in sections(words) if kind not in (Section.META, Section.END)]
     between = HEADER_WORDS + len(sections(words))
-    assert clocks == 1 + 2 * len(words) + between + len(written)
+    assert clocks == 2 + 2 * len(words) + between + len(written)
 
 
 @pytest.mark.parametrize("gap", [0.0, 0.5])
