@@ -199,13 +199,14 @@ def test_late_nets_are_routed_again_where_that_is_asked_for(tmp_path, monkeypatc
         return right(name, args, *rest)
 
     monkeypatch.setattr(nextpnr, "run_tool", run_tool)
+    total = Total()
     for reroute in (False, True):
-        record = synthesise(Total(), "ecp5-25k", seeds=(1,), reroute=reroute, cache=tmp_path)
+        record = synthesise(total, "ecp5-25k", seeds=(1,), reroute=reroute, cache=tmp_path)
         assert record.fmax_mhz is not None
         assert record.fmax_mhz.rerouted is reroute
     assert ran[1:] == [("nextpnr-ecp5", False), ("nextpnr-ecp5", True)]
     with pytest.raises(FantasticError, match="on ECP5 only, not on ice40-up5k"):
-        synthesise(Total(), "ice40-up5k", reroute=True, cache=tmp_path)
+        synthesise(total, "ice40-up5k", reroute=True, cache=tmp_path)
 
 
 def test_a_seed_that_fails_stops_the_others(tmp_path, monkeypatch):
