@@ -44,10 +44,7 @@ def masked_sum(
     """
     cells = FAMILIES.get(family_of(platform))
     if cells is None:
-        left, right = (
-            v & (mask.replicate(len(v)) if len(mask) == 1 else mask)
-            for v, mask in ((x, mask_x), (y, mask_y))
-        )
+        left, right = (v & ice40.whole_mask(mask, len(v)) for v, mask in ((x, mask_x), (y, mask_y)))
         return left + right
     return cells(m, x, mask_x, y, mask_y)
 

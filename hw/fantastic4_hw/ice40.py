@@ -21,6 +21,11 @@ LARGE = 4096
 """Rows from which on a memory goes into SPRAM; block RAM would hold it by the dozen only."""
 
 
+def whole_mask(mask: Value, bits: int) -> Value:
+    """Return a mask of so many bits, if it is one bit for all of them."""
+    return mask.replicate(bits) if len(mask) == 1 else mask
+
+
 def masked_sum(m: Module, x: Value, mask_x: Value, y: Value, mask_y: Value) -> Value:
     """A LUT for the second mask and a LUT with its carry for the sum, a bit.
 
@@ -32,7 +37,7 @@ def masked_sum(m: Module, x: Value, mask_x: Value, y: Value, mask_y: Value) -> V
         table |= (right ^ (mask & (left ^ carry_in))) << index
     total = Signal(len(x) + 1)
     masked = Signal(len(y), name="masked")
-    m.d.comb += masked.eq(y & (mask_y.replicate(len(y)) if len(mask_y) == 1 else mask_y))
+    m.d.comb += masked.eq(y & whole_mask(mask_y, len(y)))
     carry: Value = Const(0, 1)
     for bit in range(len(x)):
         m.submodules += Instance(
