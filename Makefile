@@ -51,7 +51,7 @@ results: dev ## Train the networks of docs/results.md and renew its tables (hour
 	$(BIN)/fantastic4 sweep --preset results -o build/results --docs docs
 
 bench: dev ## Measure the cores on networks into docs, routed (hours the first time)
-	$(BIN)/fantastic4 bench -o docs
+	$(BIN)/fantastic4 bench --reroute dense -o docs
 
 area: dev ## Calibrate by synthesis what plan estimates (minutes)
 	$(BIN)/python benchmarks/calibrate_area.py

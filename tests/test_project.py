@@ -153,7 +153,7 @@ def test_make_results_renews_the_documents(elsewhere):
 
 def test_make_bench_renews_the_documents(elsewhere):
     said = make("-n", "bench", folder=elsewhere).stdout
-    assert said.rstrip().endswith("fantastic4 bench -o docs")
+    assert said.rstrip().endswith("fantastic4 bench --reroute dense -o docs")
 
 
 def test_make_setup_twice_does_nothing_the_second_time(elsewhere):

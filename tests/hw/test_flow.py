@@ -203,10 +203,30 @@ def test_late_nets_are_routed_again_where_that_is_asked_for(tmp_path, monkeypatc
     for reroute in (False, True):
         record = synthesise(total, "ecp5-25k", seeds=(1,), reroute=reroute, cache=tmp_path)
         assert record.fmax_mhz is not None
-        assert record.fmax_mhz.rerouted is reroute
+        assert record.fmax_mhz.rerouted == ((1,) if reroute else ())
     assert ran[1:] == [("nextpnr-ecp5", False), ("nextpnr-ecp5", True)]
     with pytest.raises(FantasticError, match="on ECP5 only, not on ice40-up5k"):
         synthesise(total, "ice40-up5k", reroute=True, cache=tmp_path)
+
+
+def test_a_seed_whose_nets_stay_late_is_routed_without(tmp_path, monkeypatch):
+    needs("yosys", "nextpnr-ecp5")
+    right, ran = nextpnr.run_route, []
+
+    def run_route(text, target, seed, *rest, reroute):
+        ran.append((seed, reroute))
+        return right(text, target, seed, *rest, reroute=reroute)
+
+    monkeypatch.setattr(flow, "run_route", run_route)
+    monkeypatch.setattr(nextpnr, "MOST_ROUNDS", 0)
+    total = Total()
+    asked = {"seeds": (1,), "cache": tmp_path}
+    plain = synthesise(total, "ecp5-25k", **asked)
+    late = synthesise(total, "ecp5-25k", reroute=True, **asked)
+    assert late.fmax_mhz == plain.fmax_mhz
+    assert late.seconds["seed 1"] > plain.seconds["seed 1"]
+    assert synthesise(total, "ecp5-25k", reroute=True, **asked) == late
+    assert ran == [(1, False), (1, True)]
 
 
 def test_a_seed_that_fails_stops_the_others(tmp_path, monkeypatch):

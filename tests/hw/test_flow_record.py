@@ -31,7 +31,7 @@ RECORD = Record(
     luts=100,
     block_rams=3,
     luts_per_lane=10.0,
-    fmax_mhz=Fmax.of({3: 90.0, 1: 110.0, 2: 105.5}, 125.0, rerouted=True),
+    fmax_mhz=Fmax.of({3: 90.0, 1: 110.0, 2: 105.5}, 125.0, rerouted=[1, 2]),
 )
 PROMISE = Promise(
     "base",
@@ -56,7 +56,7 @@ def test_a_record_is_read_as_it_was_written():
         "greatest": 110.0,
         "asked": 125.0,
         "seeds": {"3": 90.0, "1": 110.0, "2": 105.5},
-        "rerouted": True,
+        "rerouted": [1, 2],
     }
     assert Record.from_json(plain) == RECORD
     cells = replace(RECORD, fmax_mhz=None, asic=Asic(1.5, 8, 10.0, 2.5, None, None))

@@ -235,7 +235,10 @@ def test_records_are_kept_by_everything_that_makes_them(tmp_path, monkeypatch):
     for other in changes:
         assert runs(**other) == [False]
         assert runs(**other) == []
+    assert runs(reroute=True) == []
     assert runs(route=True) == [False, True]
+    assert runs(route=True, reroute=True) == [False, True]
+    assert runs(route=True, reroute=True) == []
     assert runs(cfg=replace(NANO, name="large"), route=True) == [False]
     monkeypatch.setattr(memo, "version_of", lambda name: "2")
     assert runs() == [False]

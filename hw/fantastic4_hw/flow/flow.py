@@ -16,6 +16,7 @@ from fantastic4_hw.flow.asic import PERIOD_NS, synthesise_asic
 from fantastic4_hw.flow.cache import Cache, default_folder, key_of
 from fantastic4_hw.flow.netlist import by_component, carries_fed, cells_in, instances_in
 from fantastic4_hw.flow.nextpnr import (
+    OutOfReachError,
     critical_path,
     fmax_in,
     pack_options,
@@ -83,7 +84,8 @@ def synthesise(
     mhz : float, optional
         Clock to ask for; by default the target's.
     reroute : bool
-        Route nets again that are too late for that clock: on ECP5, where it is within reach.
+        Route nets again that are too late for that clock: on ECP5. A seed of which some stay late
+        is routed anew, without.
     period_ns : float
         With a liberty file, the clock period to ask for.
     jobs : int
@@ -128,7 +130,8 @@ def synthesise(
             reports = _routes(framed.decode(), chip, seeds, mhz, reroute, jobs, store, progress)
             instances = frozenset(found["instances"])
             reached = {seed: fmax_in(x["report"], mhz) for seed, x in reports.items()}
-            timing = Fmax.of(reached, mhz, rerouted=reroute)
+            again = [seed for seed, x in reports.items() if x["rerouted"]]
+            timing = Fmax.of(reached, mhz, rerouted=again)
             middle = sorted(seeds, key=lambda seed: timing.seeds[seed])[(len(seeds) - 1) // 2]
             path = {"seed": middle, **critical_path(reports[middle]["report"], instances)}
             seconds |= {f"seed {seed}": x["seconds"] for seed, x in reports.items()}
@@ -212,16 +215,20 @@ def _routes(
     store: Cache,
     progress: Progress,
 ) -> dict[int, dict[str, Any]]:
-    """Return the report of each seed, as nextpnr wrote it, without what is not used."""
+    """Return of each seed nextpnr's ``report``, without what is not used, and how it was made."""
     version = version_of(f"nextpnr-{chip.nextpnr}")
 
-    def one(seed: int) -> dict[str, Any]:
+    def tried(seed: int, reroute: bool) -> dict[str, Any]:
+        """Return what routing a seed gave: no report if nets stayed late."""
         options = [str(x) for x in route_options(chip, seed, mhz, reroute=reroute)]
         key = key_of(REVISION, framed, version, *options, *map(str, chip.pins.values()))
         known = store.load(key, "route")
-        if known is None:
-            begin = time.monotonic()
-            with tempfile.TemporaryDirectory(prefix="fantastic4-") as name:
+        if known is not None:
+            return known
+        found: dict[str, Any] = {}
+        begin = time.monotonic()
+        with tempfile.TemporaryDirectory(prefix="fantastic4-") as name:
+            try:
                 report = run_route(
                     framed,
                     chip,
@@ -231,13 +238,22 @@ def _routes(
                     lambda stage: progress(f"seed {seed}", stage),
                     reroute=reroute,
                 )
-            known = {
-                "report": {name: report[name] for name in ("fmax", "critical_paths")},
-                "seconds": round(time.monotonic() - begin, 1),
-            }
-            store.store(key, "route", known)
+            except OutOfReachError:
+                pass
+            else:
+                found["report"] = {part: report[part] for part in ("fmax", "critical_paths")}
+        found["seconds"] = round(time.monotonic() - begin, 1)
+        store.store(key, "route", found)
+        return found
+
+    def one(seed: int) -> dict[str, Any]:
+        found = {**tried(seed, reroute), "rerouted": reroute}
+        if "report" not in found:
+            progress(f"seed {seed}", "anew, as nets stay late")
+            plain = tried(seed, False)
+            found = {**plain, "seconds": found["seconds"] + plain["seconds"], "rerouted": False}
         progress(f"seed {seed}", "done")
-        return known
+        return found
 
     with ThreadPoolExecutor(max(1, jobs)) as pool:
         try:

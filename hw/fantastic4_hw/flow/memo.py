@@ -47,6 +47,7 @@ def part_record(
     family: str | None = None,
     route: bool = True,
     seeds: Sequence[int] = (1, 2, 3),
+    reroute: bool = False,
     period_ns: float = PERIOD_NS,
     jobs: int = 1,
     cache: Path | None = None,
@@ -72,14 +73,15 @@ def part_record(
         "seeds": seeds,
         "period_ns": period_ns,
     }
-    asked = json.dumps([settings, str(target), route], sort_keys=True)
+    again = reroute and route
+    asked = json.dumps([settings, str(target), route, again], sort_keys=True)
     content = b""
     if isinstance(target, Path):
         try:
             content = target.read_bytes()
         except OSError as error:
             raise FantasticError(f"{target}: {error.strerror}") from None
-    key = key_of("memo-1", sources(), asked, content, *_tools(target))
+    key = key_of("memo-2", sources(), asked, content, *_tools(target))
     known = store.load(key, "record")
     if known is not None:
         return Record.from_json(known)
@@ -89,6 +91,7 @@ def part_record(
             part.make(cfg),
             target,
             route=with_route,
+            reroute=again and with_route,
             jobs=jobs,
             cache=cache,
             progress=progress,

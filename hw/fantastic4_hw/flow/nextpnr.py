@@ -30,6 +30,15 @@ _PHASES = (
 _PLACING = re.compile(r"at iteration #(\d+)")
 _ROUTING = re.compile(r"Info:\s+\d+ \|\s+\d+\s+\d+ \|\s+\d+\s+\d+ \|\s+(\d+)")
 _TO_ROUTE = re.compile(r"Info: Routing (\d+) arcs")
+_ROUND = re.compile(r"Info:\s+iter=(\d+) .*overused=(\d+)")
+
+MOST_ROUNDS = 64
+"""Rounds of router 2 after which nets are still late for good. It has no end of its own: where late
+nets can be mended it takes 20 to 30 rounds, elsewhere more than a thousand."""
+
+
+class OutOfReachError(FantasticError):
+    """Late nets, routed again and again, stay late."""
 
 
 def clock_constraint(mhz: float) -> str:
@@ -103,6 +112,8 @@ def run_route(
 
     Raises
     ------
+    OutOfReachError
+        If with ``reroute`` nets are late after `MOST_ROUNDS` rounds.
     FantasticError
         If nextpnr is missing or fails.
     """
@@ -117,22 +128,26 @@ def run_route(
         TOP,
         *route_options(target, seed, mhz, reroute=reroute),
     ]
-    progress = _Phases(told)
+    progress = _Phases(told, MOST_ROUNDS if reroute else None)
     what = f"place and route on {target.name}, seed {seed},"
     run_tool(f"nextpnr-{target.nextpnr}", args, folder, what, progress.line)
     return json.loads((folder / f"seed-{seed}.json").read_text())
 
 
 class _Phases:
-    """Reads in nextpnr's words how far it is."""
+    """Reads in nextpnr's words how far it is; raises ``OutOfReachError`` behind ``most`` rounds."""
 
-    def __init__(self, told: Callable[[str], None] | None):
+    def __init__(self, told: Callable[[str], None] | None, most: int | None):
         self.told = told
+        self.most = most
         self.phase = ""
         self.arcs = 0
 
     def line(self, text: str) -> None:
         """Take a line that nextpnr printed."""
+        turn = _ROUND.match(text)
+        if turn and self.most is not None and int(turn[1]) > self.most:
+            raise OutOfReachError(f"nets are late after {self.most} rounds of routing")
         if self.told is None:
             return
         said = ""
@@ -145,6 +160,8 @@ class _Phases:
             said = f"{self.phase}, iteration {found[1]}"
         elif (found := _ROUTING.match(text)) and self.arcs:
             said = f"{self.phase}, {100 - 100 * int(found[1]) // self.arcs} %"
+        elif turn:
+            said = f"{self.phase}, round {turn[1]}, {int(turn[2]):,} wires taken twice"
         if said:
             self.told(said)
 

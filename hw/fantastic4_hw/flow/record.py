@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the flow finds out about a design: one record for every target."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from statistics import median
 from typing import Any
@@ -16,7 +16,8 @@ SCHEMA = 1
 class Fmax:
     """Highest clock after place and route, in MHz, over seeds.
 
-    ``asked`` is the constraint; ``rerouted``, whether nets too late for it were routed again.
+    ``asked`` is the constraint; ``rerouted``, the seeds of which nets too late for it were routed
+    again.
     """
 
     median: float
@@ -24,14 +25,16 @@ class Fmax:
     greatest: float
     asked: float
     seeds: Mapping[int, float]
-    rerouted: bool = False
+    rerouted: Sequence[int] = ()
 
     @classmethod
-    def of(cls, seeds: Mapping[int, float], asked: float, *, rerouted: bool = False) -> "Fmax":
+    def of(
+        cls, seeds: Mapping[int, float], asked: float, *, rerouted: Sequence[int] = ()
+    ) -> "Fmax":
         """Return the summary of what each seed gave."""
         found = seeds.values()
         middle = round(median(found), 2)
-        return cls(middle, min(found), max(found), asked, dict(seeds), rerouted)
+        return cls(middle, min(found), max(found), asked, dict(seeds), tuple(rerouted))
 
 
 @dataclass(frozen=True)
@@ -129,7 +132,8 @@ class Record:
         plain = asdict(self)
         if self.fmax_mhz is not None:
             seeds = {str(seed): mhz for seed, mhz in self.fmax_mhz.seeds.items()}
-            plain["fmax_mhz"] = {**asdict(self.fmax_mhz), "seeds": seeds}
+            rerouted = list(self.fmax_mhz.rerouted)
+            plain["fmax_mhz"] = {**asdict(self.fmax_mhz), "seeds": seeds, "rerouted": rerouted}
         return {"schema": SCHEMA, **plain}
 
     @classmethod
@@ -151,6 +155,7 @@ class Record:
         if found["fmax_mhz"] is not None:
             timing = dict(found["fmax_mhz"])
             timing["seeds"] = {int(seed): mhz for seed, mhz in timing["seeds"].items()}
+            timing["rerouted"] = tuple(timing["rerouted"])
             found["fmax_mhz"] = Fmax(**timing)
         if found["asic"] is not None:
             found["asic"] = Asic(**found["asic"])

@@ -14,7 +14,7 @@ EXAMPLES = (
     "fantastic4 bench --only kws-up5k --networks kws --jobs 2",
     "fantastic4 bench --only base,base@ecp5-45k --model mnist=build/mnist/model.safetensors --json",
     "fantastic4 bench --only small --no-route --liberty cells.lib --period 5",
-    "fantastic4 bench -o docs",
+    "fantastic4 bench --reroute dense -o docs",
 )
 
 
@@ -45,6 +45,15 @@ def command(
     seeds: Annotated[
         str, typer.Option(help="Seeds of the placer, a run each.", metavar="N,N,…")
     ] = "1,2,3",
+    reroute: Annotated[
+        str | None,
+        typer.Option(
+            help="Cores on ECP5 of which nets that are late are routed again, as synth's --reroute "
+            "has it.",
+            metavar="NAME,…",
+            show_default="none",
+        ),
+    ] = None,
     jobs: Annotated[int, typer.Option(help="Seeds side by side.", min=1, metavar="N")] = 1,
     liberty: Annotated[
         Path | None,
@@ -92,9 +101,11 @@ def command(
     from fantastic4.benchmark.tables import TITLES, tables
     from fantastic4.cli.benchcores import Bench, find_cores, parse_models
     from fantastic4.cli.synth import parse_seeds
+    from fantastic4.config import find_config
 
     out = Output(as_json)
     cores = find_cores(only)
+    rerouted = [find_config(name).name for name in (reroute or "").split(",") if name]
     models = parse_models(model or [])
     wanted = None if networks is None else [x for x in networks.split(",") if x not in models]
     chosen = subjects(find_cases(wanted), models)
@@ -108,6 +119,7 @@ def command(
         period_ns=period,
         jobs=jobs,
         cache=cache,
+        reroute=rerouted,
     )
     entries = [bench.entry(cfg, target, at, len(cores)) for at, (cfg, target) in enumerate(cores)]
     found = reports.report(before, [network_record(subject) for subject in chosen], entries)

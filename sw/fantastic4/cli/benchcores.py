@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The cores of ``fantastic4 bench``: which, on which chip, and what each takes."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -78,6 +78,8 @@ class Bench:
         Networks to run on each.
     route, seeds, period_ns, jobs, cache
         As `fantastic4_hw.flow.memo.part_record` takes them.
+    reroute : collection of str
+        Names of the configurations whose late nets are routed again.
     liberty : Path or None
         Standard cells to map one engine and the MAC array to as well.
     """
@@ -90,6 +92,7 @@ class Bench:
     period_ns: float
     jobs: int
     cache: Path | None
+    reroute: Collection[str] = ()
     errors: list[str] = field(default_factory=list)
 
     def entry(self, cfg: CoreConfig, target: str, at: int, number: int) -> dict[str, Any]:
@@ -160,6 +163,7 @@ class Bench:
                     family=family,
                     route=self.route and route,
                     seeds=self.seeds,
+                    reroute=top == "core" and cfg.name in self.reroute,
                     period_ns=self.period_ns,
                     jobs=self.jobs,
                     cache=self.cache,
