@@ -9,23 +9,19 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from fantastic4.config import CoreConfig
-from fantastic4.image import geometry_of
+from fantastic4.image import banks_of, geometry_of
 from fantastic4.layout import (
     BASIS_WORDS,
-    GEOMETRY,
     HEADER_WORDS,
     LAYER,
     LAYER_WORDS,
-    MAGIC,
-    NEEDS,
     SECTION,
-    VERSION,
     ErrorCode,
     Section,
 )
 from fantastic4.selection import formats_of
 from fantastic4_hw.checksum import WordChecksum
-from fantastic4_hw.compare import is_above
+from fantastic4_hw.imagewords import FLAGS, section_sizes, set_flags
 from fantastic4_hw.memories import (
     WordWritePort,
     WordWriteSignature,
@@ -34,23 +30,6 @@ from fantastic4_hw.memories import (
     written_after,
 )
 from fantastic4_hw.shapes import LOAD_LAYOUT, struct_of
-
-
-def banks_of(cfg: CoreConfig) -> int:
-    """Return how many WEIGHTS sections an image for ``cfg`` has."""
-    return 0 if cfg.external_weights else cfg.group_rows * cfg.banks
-
-
-_FLAGS = data.StructLayout(
-    {
-        **dict.fromkeys(("magic", "version", "geometry", "roomy", "length_word", "last_word"), 1),
-        **dict.fromkeys(("right", "end", "meta", "none", "fits", "uneven", "last_index"), 1),
-        **dict.fromkeys(("weights", "behind"), 1),
-        **dict.fromkeys(("checksum", "length"), 1),
-    }
-)
-"""What is known of the latest word: as part of the header, right where it is not that part; as a
-section, behind all records or not; as the checksum."""
 
 TAKES = ("HEADER", "SECTION", "RECORDS", "SKIP", "CHECKSUM", "REFUSED")
 """States in which words are taken."""
@@ -100,6 +79,7 @@ class Loader(wiring.Component):
 
     def __init__(self, cfg: CoreConfig):
         self.cfg = cfg
+        self.banks = banks_of(geometry_of(cfg))
         super().__init__(
             {
                 "grant": In(1),
@@ -115,7 +95,7 @@ class Loader(wiring.Component):
                 ),
                 "write_bias": Out(WriteSignature(cfg.row_depth, cfg.bias_width)).array(cfg.cores),
                 "write_weights": Out(WordWriteSignature(cfg.weight_depth, cfg.word_width)).array(
-                    banks_of(cfg)
+                    self.banks
                 ),
             }
         )
@@ -152,7 +132,6 @@ class Loader(wiring.Component):
         """The latest word has just been taken; it was the image's last."""
         begins, recording, writes = Signal(name="begins"), Signal(), Signal()
         section = data.View(struct_of(SECTION), latest)
-        needs = data.View(struct_of(NEEDS), latest)
         write_at = Signal(16, reset_less=True)
 
         m.submodules.crc = crc = WordChecksum(bytewise=cfg.byte_checksum)
@@ -177,39 +156,13 @@ class Loader(wiring.Component):
             m.d.sync += Cat(latest, ended).eq(Cat(self.i.payload.data, self.i.payload.last))
 
         # Flags of the latest word, of the section that is due, and of the image so far.
-        flags = Signal(_FLAGS, reset_less=True)
         words = Signal(16, reset_less=True)
-        parts, depth, last_index = self._sizes(m, kind)
-        m.d.sync += [
-            flags.magic.eq((latest == MAGIC) | (header != 0)),
-            flags.version.eq((latest == VERSION) | (header != 1)),
-            flags.geometry.eq((latest == GEOMETRY.pack(**geometry_of(cfg))) | (header != 2)),
-            flags.length_word.eq(header == 3),
-            flags.roomy.eq(
-                (
-                    (needs.input_chunks <= cfg.input_chunks)
-                    & (needs.hidden_chunks <= cfg.hidden_chunks)
-                )
-                | (header != 4)
-            ),
-            flags.last_word.eq(header == HEADER_WORDS - 1),
-            flags.right.eq((section.kind == kind) & (section.index == index)),
-            flags.end.eq(section.kind == Section.END),
-            flags.meta.eq(section.kind == Section.META),
-            flags.none.eq(section.count == 0),
-            flags.fits.eq(~is_above(section.count, depth)),
-            # Banks in lock step go through as many words.
-            flags.uneven.eq(
-                (kind == Section.WEIGHTS) & (index != 0) & (section.count != words)
-                if cfg.lock_step
-                else 0
-            ),
-            flags.last_index.eq(index == last_index),
-            flags.weights.eq(kind == Section.WEIGHTS),
-            flags.behind.eq(kind > Section.WEIGHTS),
-            flags.checksum.eq(latest == crc.crc),
-            flags.length.eq(count == length),
-        ]
+        flags = Signal(FLAGS, reset_less=True)
+        sizes = section_sizes(m, cfg, kind)
+        set_flags(
+            m, flags, cfg, latest, header=header, kind=kind, index=index, words=words, sizes=sizes
+        )
+        m.d.sync += [flags.checksum.eq(latest == crc.crc), flags.length.eq(count == length)]
 
         # Why an image is refused is said a clock later.
         fails, reason = Signal(name="fails"), Signal.like(self.error, name="reason")
@@ -242,7 +195,7 @@ class Loader(wiring.Component):
             with m.State(name), word_taken():
                 go(f"{name} DECIDES")
 
-        chosen = Signal(1 + 2 * cfg.cores + banks_of(cfg), reset_less=True)
+        chosen = Signal(1 + 2 * cfg.cores + self.banks, reset_less=True)
         """The write port of the section that is due, in the order of sections."""
         opens, follows, counts = Signal(), Signal(), Signal()
         m.d.sync += [opens.eq(0), follows.eq(0), counts.eq(0)]
@@ -285,7 +238,7 @@ class Loader(wiring.Component):
             with m.State("SECTION DECIDES"):
                 ends = flags.behind
                 m.d.sync += [at.eq(0), left.eq(section.count - 2), first.eq(1)]
-                m.d.sync += [part.eq(parts - 1), last_part.eq(parts == 1)]
+                m.d.sync += [part.eq(sizes.parts - 1), last_part.eq(sizes.parts == 1)]
                 with m.If(ends & flags.end & flags.none):
                     go("CHECKSUM")
                 with m.Elif(ends & flags.meta & ~flags.none):
@@ -310,14 +263,14 @@ class Loader(wiring.Component):
                         # Weight words go by their distance from the last one.
                         m.d.sync += write_at.eq(Mux(flags.weights, ~left, at))
                         m.d.sync += write_first.eq(first)
-                        m.d.sync += [part.eq(parts - 1), last_part.eq(parts == 1)]
+                        m.d.sync += [part.eq(sizes.parts - 1), last_part.eq(sizes.parts == 1)]
                     with m.If(section_ends):
                         go("NEXT")
 
             with m.State("NEXT"):
                 # The record is being written; then on to the section that must follow.
                 m.d.sync += follows.eq(1)
-                skipped = (kind == Section.BIAS) if not banks_of(cfg) else 0
+                skipped = (kind == Section.BIAS) if not self.banks else 0
                 with m.If(~flags.last_index):
                     m.d.sync += index.eq(index + 1)
                 with m.Else():
@@ -372,24 +325,6 @@ class Loader(wiring.Component):
         m.d.comb += self.busy.eq(~fsm.ongoing("IDLE") | fails)
         self._ports(m, shifted, Mux(writes, chosen, 0), write_at, write_first)
         return m
-
-    def _sizes(self, m: Module, kind: Signal) -> tuple[Signal, Signal, Signal]:
-        """Return the 32-bit words of a record of this kind, how many there is room for, and the
-        number of the last section of this kind.
-        """
-        cfg = self.cfg
-        sizes = {
-            Section.LAYERS: (LAYER_WORDS, cfg.max_layers, 1),
-            Section.BASIS: (BASIS_WORDS, cfg.basis_depth, cfg.cores),
-            Section.BIAS: (1, cfg.row_depth, cfg.cores),
-            Section.WEIGHTS: (1, cfg.weight_depth, max(1, banks_of(cfg))),
-        }
-        parts, depth, last_index = Signal(8), Signal(25), Signal(12)
-        with m.Switch(kind):
-            for section, (words, records, sections) in sizes.items():
-                with m.Case(section):
-                    m.d.comb += [parts.eq(words), depth.eq(records), last_index.eq(sections - 1)]
-        return parts, depth, last_index
 
     def _ports(
         self, m: Module, shifted: Signal, writes: Value, write_at: Signal, write_first: Signal

@@ -58,7 +58,7 @@ def command(
         bool,
         typer.Option(
             help="On ECP5, route nets again that are too late for that clock: some MHz more where "
-            "it is within reach, and much time where it is not.",
+            "it is within reach, and twice the time where it is not.",
         ),
     ] = False,
     jobs: Annotated[int, typer.Option(help="Seeds side by side.", min=1, metavar="N")] = 1,
