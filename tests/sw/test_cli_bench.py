@@ -81,6 +81,7 @@ def test_cores_go_on_the_chip_they_are_named_after():
     targets = {cfg.name: target for cfg, target in benchcores.find_cores(None)}
     assert targets.keys() == CONFIGS.keys()
     assert (targets["kws-up5k"], targets["base"]) == ("ice40-up5k", "ecp5-85k")
+    assert targets["gsc-ecp5-25"] == "ecp5-25k"
     assert benchcores.target_of(replace(KWS_UP5K, name="gsc-25k")) == "ecp5-25k"
     for name in ("mine-25", "mine25k", "up5k-mine"):
         assert benchcores.target_of(replace(KWS_UP5K, name=name)) == "ecp5-85k"

@@ -31,10 +31,12 @@ TARGET = "ecp5-85k"
 
 
 def target_of(cfg: CoreConfig) -> str:
-    """Return the chip that a core is for: ``kws-up5k`` is for ``ice40-up5k``."""
-    sizes = {name: name.partition("-")[2] for name in TARGETS}
-    named = (name for name, size in sizes.items() if size and cfg.name.endswith(f"-{size}"))
-    return next(named, TARGET)
+    """Return the chip that a core is named after, as kws-up5k and gsc-ecp5-25 are, or `TARGET`."""
+    for name in TARGETS:
+        size = name.partition("-")[2]
+        if size and cfg.name.endswith((f"-{size}", f"-{name.removesuffix('k')}")):
+            return name
+    return TARGET
 
 
 def find_cores(only: str | None) -> list[tuple[CoreConfig, str]]:
