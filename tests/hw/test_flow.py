@@ -209,6 +209,42 @@ def test_late_nets_are_routed_again_where_that_is_asked_for(tmp_path, monkeypatc
         synthesise(total, "ice40-up5k", reroute=True, cache=tmp_path)
 
 
+def test_what_router_2_says_is_understood(tmp_path, monkeypatch):
+    lines = [
+        "Info: Packing LUTs...",
+        "Info: Placed 0 cells based on constraints.",
+        "Info: Running main analytical placer, max placement attempts per cell = 126293724.",
+        "Info:     at iteration #3, type TRELLIS_COMB: wirelen solved = 1, spread = 2, legal = 3",
+        "Info: Running simulated annealing placer for refinement.",
+        "Info: Running router2...",
+        "Info: Setting up routing resources...",
+        "Info: Running main router loop...",
+        "Info:     iter=64 wires=347277 overused=1031 overuse=1040 tmgfail=31 archfail=NA",
+    ]
+    more = "Info:     iter=65 wires=347277 overused=0 overuse=0 tmgfail=31 archfail=NA"
+
+    def run_tool(name, args, folder, what, line):
+        for text in lines:
+            line(text)
+        (folder / "seed-1.json").write_text("{}")
+
+    def run(**options) -> list[str]:
+        told: list[str] = []
+        target = TARGETS["ecp5-85k"]
+        nextpnr.run_route("{}", target, 1, 125, tmp_path, told.append, **options)
+        return told
+
+    monkeypatch.setattr(nextpnr, "run_tool", run_tool)
+    assert run(reroute=True) == [
+        *("packing", "placing", "placing, iteration 3", "refining", "routing"),
+        "routing, round 64, 1,031 wires taken twice",
+    ]
+    lines.append(more)
+    assert run()[-1] == "routing, round 65, 0 wires taken twice"
+    with pytest.raises(nextpnr.OutOfReachError, match="nets are late after 64 rounds"):
+        run(reroute=True)
+
+
 def test_a_seed_whose_nets_stay_late_is_routed_without(tmp_path, monkeypatch):
     needs("yosys", "nextpnr-ecp5")
     right, ran = nextpnr.run_route, []

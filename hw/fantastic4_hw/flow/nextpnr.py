@@ -23,7 +23,7 @@ INSIDE = f"{INSTANCE}."
 
 _PHASES = (
     (re.compile(r"Info: Packing"), "packing"),
-    (re.compile(r"Info: (?:Placed|Creating initial|Running main)"), "placing"),
+    (re.compile(r"Info: (?:Placed|Creating initial|Running main analytical)"), "placing"),
     (re.compile(r"Info: Running simulated annealing"), "refining"),
     (re.compile(r"Info: (?:Setting up routing|Routing |Running router)"), "routing"),
 )
