@@ -173,6 +173,7 @@ def routed(monkeypatch):
     rows = [
         {"technology": "t", "lanes": 64, "formats": ["dense"], "mhz": 100.0, "source": "a"},
         {"technology": "t", "lanes": 256, "formats": ["dense"], "mhz": 90.0, "source": "b"},
+        {"technology": "t", "lanes": 64, "formats": ["csr", "dense"], "mhz": 50.0, "source": "c"},
     ]
     monkeypatch.setattr(clock, "calibration", lambda: {"clocks": rows})
 
@@ -185,7 +186,9 @@ def routed(monkeypatch):
         (64, 2, ("dense",), (92.0, "a")),
         (64, 4, ("dense",), (90.0, "b")),
         (128, 4, ("dense",), (82.8, "b")),
-        (32, 2, ("dense", "csr"), (90.0, "a")),
+        (32, 2, ("dense", "csr"), (50.0, "c")),
+        (64, 2, ("csr",), (46.0, "c")),
+        (32, 2, ("dense", "ternary"), (45.0, "c")),
     ],
 )
 def test_clock_is_a_cautious_guess(routed, lanes, engines, formats, expected):
