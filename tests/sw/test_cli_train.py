@@ -138,7 +138,7 @@ def test_a_stopped_run_goes_on(tmp_path, monkeypatch):
     assert (folder / "checkpoint.pt").exists()
     monkeypatch.undo()
     _, err = call(*SHORT, "--gamma", "0.7", "-o", folder, "--resume", code=1)
-    assert "is of another run (gamma 0.3, not 0.7)" in err
+    assert "is of another run (gamma 0.35, not 0.7)" in err
     resumed, err = call(*SHORT, "-o", folder, "--resume", "--json")
     assert f"continuing from {folder}/checkpoint.pt" in err
     a, b = json.loads(whole), json.loads(resumed)
