@@ -72,7 +72,7 @@ def proved(
     (folder / "pair.v").write_text(text)
     script = f"""
         read_verilog pair.v
-        read_verilog -overwrite {MODELS[family]}
+        read_verilog -defer -overwrite {MODELS[family]}
         hierarchy -check -top both
         proc; flatten; opt_clean
         sat -verify -prove a b both
