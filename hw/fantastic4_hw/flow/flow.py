@@ -6,6 +6,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -227,21 +228,18 @@ def _routes(
             return known
         found: dict[str, Any] = {}
         begin = time.monotonic()
-        with tempfile.TemporaryDirectory(prefix="fantastic4-") as name:
-            try:
-                report = run_route(
-                    framed,
-                    chip,
-                    seed,
-                    mhz,
-                    Path(name),
-                    lambda stage: progress(f"seed {seed}", stage),
-                    reroute=reroute,
-                )
-            except OutOfReachError:
-                pass
-            else:
-                found["report"] = {part: report[part] for part in ("fmax", "critical_paths")}
+        folder = tempfile.TemporaryDirectory(prefix="fantastic4-")
+        with folder as name, suppress(OutOfReachError):
+            report = run_route(
+                framed,
+                chip,
+                seed,
+                mhz,
+                Path(name),
+                lambda stage: progress(f"seed {seed}", stage),
+                reroute=reroute,
+            )
+            found["report"] = {part: report[part] for part in ("fmax", "critical_paths")}
         found["seconds"] = round(time.monotonic() - begin, 1)
         store.store(key, "route", found)
         return found

@@ -73,8 +73,7 @@ def part_record(
         "seeds": seeds,
         "period_ns": period_ns,
     }
-    again = reroute and route
-    asked = json.dumps([settings, str(target), route, again], sort_keys=True)
+    asked = json.dumps([settings, str(target), route, route and reroute], sort_keys=True)
     content = b""
     if isinstance(target, Path):
         try:
@@ -91,7 +90,7 @@ def part_record(
             part.make(cfg),
             target,
             route=with_route,
-            reroute=again and with_route,
+            reroute=with_route and reroute,
             jobs=jobs,
             cache=cache,
             progress=progress,
