@@ -6,7 +6,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from fantastic4.config import CoreConfig
-from fantastic4.timing import ACTIVATION_LATENCY
+from fantastic4.timing import ACTIVATION_LATENCY, read_latency
 from fantastic4_hw.blockram import BlockRam
 from fantastic4_hw.delay import delayed
 from fantastic4_hw.shapes import activations, chunk_layout, flags_layout, step_layout
@@ -50,9 +50,12 @@ class ChunkWriteSignature(wiring.Signature):
 class ActivationMemory(wiring.Component):
     """Turns steps into chunks. Cannot stall; takes a step a clock.
 
-    Four stages: the step, the memories, their output registers, and the choice between them. A
-    write goes through three registers, that of an input, which comes out of one, through two: steps
-    see it ``written`` and ``input_written`` clocks later, and no step reads what is being written.
+    Four stages: the step, the memories, their output registers, and the choice between them. Where
+    decoders take longer steps wait before the first of them.
+
+    A write goes through three registers, that of an input, which comes out of one, through two:
+    steps see it ``written`` and ``input_written`` clocks later, and no step reads what is being
+    written.
 
     Members
     -------
@@ -73,9 +76,13 @@ class ActivationMemory(wiring.Component):
     write_hidden: ChunkWritePort
     hold: Signal
 
-    latency = ACTIVATION_LATENCY
     written = 3
     input_written = 2
+
+    @staticmethod
+    def latency_of(cfg: CoreConfig) -> int:
+        """Return the clocks from a step to its chunk."""
+        return read_latency(cfg)
 
     def __init__(self, cfg: CoreConfig):
         self.cfg = cfg
@@ -92,7 +99,12 @@ class ActivationMemory(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """Return the gateware."""
         m = Module()
-        step = self.steps.payload
+        step, valid = self.steps.payload, self.steps.valid
+        waits = self.latency_of(self.cfg) - ACTIVATION_LATENCY
+        if waits:
+            waiting = delayed(m, Cat(valid, step), waits, "waiting", flags=1)
+            step, valid = Signal.like(step), waiting[0]
+            m.d.comb += step.eq(waiting[1:])
         writes = [self.write_input, self._later(m, self.write_hidden)]
         if self.cfg.shared_activations:
             found = 2 * [self._shared(m, step, writes)]
@@ -104,8 +116,8 @@ class ActivationMemory(wiring.Component):
             ]
 
         flags = [getattr(step, name) for name in flags_layout(self.cfg)]
-        moving = Cat(self.steps.valid, step.hidden, *flags)
-        moving = delayed(m, moving, self.latency - 1, "moving", flags=1)
+        moving = Cat(valid, step.hidden, *flags)
+        moving = delayed(m, moving, ACTIVATION_LATENCY - 1, "moving", flags=1)
         chunk = self.chunks.payload
         acts = Signal(chunk.acts.shape(), reset_less=True)
         m.d.sync += acts.eq(Mux(moving[1], found[1], found[0]))

@@ -6,7 +6,6 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from fantastic4.config import CoreConfig
-from fantastic4_hw.activations import ActivationMemory
 from fantastic4_hw.delay import delayed
 from fantastic4_hw.engine import Engine
 from fantastic4_hw.mux import of_four
@@ -24,9 +23,9 @@ class Array(wiring.Component):
     """Joins a stream of steps with one stream of beats an engine; gives sums row by row.
 
     A step is taken when every engine has its beat. From there on nothing can stall: the chunk is
-    read, and the codes wait for it. So the join keeps tiles far enough apart: the step that ends a
-    tile waits until the rows of the tile before have left, one a clock. That is all it waits for: a
-    tile of at least as many chunks as the group has rows never waits.
+    read, and decoders make the codes for it. So the join keeps tiles far enough apart: the step
+    that ends a tile waits until the rows of the tile before have left, one a clock. That is all it
+    waits for: a tile of at least as many chunks as the group has rows never waits.
 
     Of several arrays on the same chunks each waits for the beats of all.
 
@@ -37,8 +36,8 @@ class Array(wiring.Component):
     chunks : ``In(stream, always_ready)``
         What the activation memory gave for steps that were ``taken``, its ``latency`` clocks later.
     beats : ``In(stream)``, one an engine
-        Codes in the order of the steps. With ``cfg.dense_only``, codes of engine ``e`` come
-        ``ActivationMemory.latency + e`` clocks after they were taken.
+        Codes in the order of the steps. Those of engine ``e`` come as late as their chunk does,
+        ``read_latency(cfg) + e`` clocks after they were taken.
     rows : ``Out(stream, always_ready)``
         Sums of a row over a tile; the rows of a group follow each other without a gap.
     fed : ``Out(1)``
@@ -92,7 +91,7 @@ class Array(wiring.Component):
         leaving, crowded = Signal(range(cfg.engines + 1), reset_less=True), Signal()
         fed = self.fed & ~self.hold
         wanted = self.steps.valid & ~(step.last & crowded)
-        feeding = self.beats[:1] if cfg.lock_step else self.beats
+        feeding = self.beats[:1] if cfg.steady else self.beats
         m.d.comb += [
             self.fed.eq(Cat(beat.valid for beat in feeding).all()),
             self.taken.eq(wanted & fed),
@@ -134,7 +133,7 @@ class Array(wiring.Component):
             m.submodules[f"engine_{index}"] = engine = Engine(self.cfg)
             m.d.comb += [
                 Cat(engine.add, engine.clear, engine.acts).eq(passed),
-                engine.codes.eq(self._delayed(m, index)),
+                engine.codes.eq(self.beats[index].payload),
             ]
             sums.append(engine.sums.as_value())
         return sums
@@ -180,14 +179,6 @@ class Array(wiring.Component):
             row.sums.eq(sums[0]),
             Cat(self.rows.valid, row.engine, row.open, row.close, row.ends, row.final).eq(moving),
         ]
-
-    def _delayed(self, m: Module, engine: int) -> Value:
-        """Return the codes of an engine when their chunk has been read and handed on to it."""
-        codes: Value = self.beats[engine].payload.as_value()
-        if self.cfg.dense_only:
-            return codes
-        clocks = ActivationMemory.latency + engine
-        return delayed(m, codes, clocks, f"codes_{engine}")
 
 
 def _one_of(m: Module, select: Value, values: list[Value], platform: object) -> Value:

@@ -9,9 +9,10 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from fantastic4.config import CoreConfig
 from fantastic4.layout import LAYER, ErrorCode
-from fantastic4.timing import result_depth
+from fantastic4.timing import ACTIVATION_LATENCY, result_depth
 from fantastic4_hw.activations import ActivationMemory
 from fantastic4_hw.array import Array
+from fantastic4_hw.delay import delayed
 from fantastic4_hw.feed import LayerFeed
 from fantastic4_hw.inputs import InputWriter
 from fantastic4_hw.loader import Loader
@@ -93,7 +94,7 @@ class Core(wiring.Component):
         """Return the clocks from a row group's last step to its first row behind ``Post``."""
         return (
             Runway.latency
-            + ActivationMemory.latency
+            + ActivationMemory.latency_of(cfg)
             + Array.latency_of(cfg)
             + Multiply.latency
             + Post.latency
@@ -177,12 +178,14 @@ class Core(wiring.Component):
             retire.is_last.eq(sequencer.is_last),
         ]
         # What reaches far and has time goes through a register.
+        waits = ActivationMemory.latency_of(cfg) - ACTIVATION_LATENCY
+        read = delayed(m, slices[0].taken & steps.o.payload.release, waits, "read", flags=1)
         m.d.sync += [
             start.eq(~loader.loaded),
             quiet.eq(inputs.empty & ~inputs.accept & ~sequencer.running),
             fed.eq(loader.loaded & Cat(part.fed for part in waited).all()),
             inputs.accept.eq(loader.loaded & ~loader.wanted & ~loader.busy),
-            inputs.release.eq(slices[0].taken & steps.o.payload.release),
+            inputs.release.eq(read),
             retire.begin.eq(sequencer.begin),
         ]
         self._status(m, loader, inputs, sequencer, slices)

@@ -18,22 +18,27 @@ from fantastic4_hw.shapes import LAYER_LAYOUT, beat_layout
 
 
 class EngineFeed(wiring.Component):
-    """Decoders of one engine, a bank each, joined to one stream of beats.
+    """Decoders of one engine, a bank each, that together make its beats.
 
-    A beat is offered when every bank has its part. Weight words go round with the network: the
+    There is a beat when every bank has its part. Weight words go round with the network: the
     first word of a bank must be the first its decoder takes in the first layer, otherwise the
     words and the layer table do not belong together.
+
+    Of the core's own memories there is always a word at hand, once there has been one: no decoder
+    looks whether there is, and the first command waits for it. Decoders of a `steady` core are all
+    as far as the first of them.
 
     Members
     -------
     start : ``In(1)``
         Forget everything; the words begin anew.
     command, entry, open : ``In``
-        As for each ``Decoder``; ``ready`` when all of them are.
+        As for each ``Decoder``; ``ready`` when all of them are, or would be, being steady.
     first_layer : ``In(1)``
         The command is that of the network's first layer; holds still like the command.
     words : ``In(stream(word_layout(cfg)))``, one a bank
-    o : ``Out(stream(beat_layout(cfg)))``
+    can : ``Out(1)``, step : ``In(1)``, o : ``Out(beat_layout(cfg))``
+        As for each ``Decoder``.
     fault : ``Out(1)``
         For one clock: weight words broke a rule.
     """
@@ -44,7 +49,9 @@ class EngineFeed(wiring.Component):
     open: Signal
     first_layer: Signal
     words: list[stream.Interface]
-    o: stream.Interface
+    can: Signal
+    step: Signal
+    o: data.View
     fault: Signal
 
     def __init__(self, cfg: CoreConfig):
@@ -57,7 +64,9 @@ class EngineFeed(wiring.Component):
                 "open": In(1),
                 "first_layer": In(1),
                 "words": In(stream.Signature(word_layout(cfg))).array(cfg.banks),
-                "o": Out(stream.Signature(beat_layout(cfg))),
+                "can": Out(1),
+                "step": In(1),
+                "o": Out(beat_layout(cfg)),
                 "fault": Out(1),
             }
         )
@@ -77,9 +86,9 @@ class EngineFeed(wiring.Component):
                 decoder.entry.eq(self.entry),
                 decoder.open.eq(self.open),
                 decoder.i.payload.eq(words.payload.data),
-                decoder.i.valid.eq(words.valid),
+                decoder.i.valid.eq(words.valid if self.cfg.external_weights else 1),
                 words.ready.eq(decoder.i.ready),
-                decoder.o.ready.eq(self.o.valid & self.o.ready),
+                decoder.step.eq(self.step),
             ]
             fresh = Signal(name=f"fresh_{bank}")
             wrong = Signal(name=f"wrong_{bank}")
@@ -89,11 +98,14 @@ class EngineFeed(wiring.Component):
             with m.If(self.command.valid & self.command.ready):
                 m.d.sync += fresh.eq(self.first_layer)
             faults += [wrong, decoder.fault]
-        waited = decoders[:1] if self.cfg.lock_step else decoders
+        steady = self.cfg.steady
+        ready = [decoder.command.ready for decoder in ([] if steady else decoders)]
+        if not self.cfg.external_weights:
+            ready.append(self.words[0].valid)
         m.d.comb += [
-            self.command.ready.eq(Cat(x.command.ready for x in waited).all()),
-            self.o.valid.eq(Cat(x.o.valid for x in waited).all()),
-            self.o.payload.as_value().eq(Cat(x.o.payload.as_value() for x in decoders)),
+            self.command.ready.eq(Cat(ready).all()),
+            self.can.eq(Cat(x.can for x in decoders[: 1 if steady else None]).all()),
+            self.o.as_value().eq(Cat(x.o.as_value() for x in decoders)),
             self.fault.eq(Cat(faults).any() & ~self.start),
         ]
         return m
@@ -115,7 +127,7 @@ class LayerFeed(wiring.Component):
     ready : ``In(1)``
         All decoders take a command.
     taken : ``In(1)``
-        All decoders handed on a beat.
+        A beat is asked for of all decoders.
     give : ``Out(1)``, ``command`` : ``Out(COMMAND_LAYOUT)``, ``entry`` : ``Out(ENTRY_LAYOUT)``
     open : ``Out(1)``
     first_layer : ``Out(1)``

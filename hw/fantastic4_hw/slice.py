@@ -9,9 +9,11 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from fantastic4.config import CoreConfig
 from fantastic4.layout import BASIS_WORDS, LAYER
-from fantastic4.timing import WRITTEN_AT_ONCE
+from fantastic4.pace import TOLD, decode_latency
+from fantastic4.timing import WRITTEN_AT_ONCE, read_latency
 from fantastic4_hw.array import Array
 from fantastic4_hw.decoder.signature import COMMAND_LAYOUT, ENTRY_LAYOUT
+from fantastic4_hw.delay import delayed
 from fantastic4_hw.feed import EngineFeed
 from fantastic4_hw.memories import (
     WeightBanks,
@@ -200,33 +202,61 @@ class Slice(SlicePorts):
         return weights.ready, weights.fault
 
     def _decoded(self, m: Module, array: Array) -> tuple[Value, Value]:
-        """Add banks and decoders; return whether all take a command, and any fault."""
-        words = self._words(m)
-        feeds = [self._feed(m, engine, words) for engine in range(self.cfg.engines)]
-        for feed, beats in zip(feeds, array.beats, strict=True):
-            connect(m, feed.o, beats)
-        # Where banks are in lock step, all engines do what one does.
-        waited = feeds[:1] if self.cfg.lock_step else feeds
-        ready = Cat(feed.command.ready for feed in waited).all()
+        """Add banks and decoders; return whether all take a command, and any fault.
+
+        Decoders of a steady core need not be asked for their beats: once the first of them has one
+        they all have. What they are told reaches each engine a clock after the one before, as
+        chunks do, and their beats as much later.
+        """
+        cfg = self.cfg
+        layer = (self.command, self.entry, self.open, self.first_layer)
+        told: Value = Cat(self.start, self.give, array.taken, *layer)
+        feeds: list[EngineFeed] = []
+        memories: list[WordWritePort] = []
+        for engine, beats in enumerate(array.beats):
+            m.submodules[f"feed_{engine}"] = feed = EngineFeed(cfg)
+            feeds.append(feed)
+            if cfg.told:
+                told = delayed(m, told, TOLD, f"told_{engine}")
+            layer = (feed.command.payload, feed.entry, feed.open, feed.first_layer)
+            m.d.comb += Cat(feed.start, feed.command.valid, feed.step, *layer).eq(told)
+            memories += self._words(m, engine, feed)
+            waits = read_latency(cfg) - decode_latency(cfg)
+            waits += -TOLD if cfg.told else engine
+            codes = delayed(m, feed.o.as_value(), waits, f"codes_{engine}")
+            m.d.comb += beats.payload.as_value().eq(codes)
+        if memories:
+            self._write(m, memories)
+        if cfg.told:
+            can = Signal()
+            m.d.sync += can.eq(feeds[0].can)
+            m.d.comb += [beats.valid.eq(can & self.open) for beats in array.beats]
+        else:
+            pairs = zip(feeds, array.beats, strict=True)
+            m.d.comb += [beats.valid.eq(feed.can) for feed, beats in pairs]
+        ready = Cat(feed.command.ready for feed in (feeds[:1] if cfg.told else feeds)).all()
         return ready, Cat(feed.fault for feed in feeds).any()
 
-    def _words(self, m: Module) -> list[Any]:
-        """Return the weight words of all banks: from outside, or from memories."""
+    def _words(self, m: Module, engine: int, feed: EngineFeed) -> list[WordWritePort]:
+        """Give an engine the weight words of its banks, from outside or from memories; return how
+        these are written.
+        """
         cfg = self.cfg
+        first = engine * cfg.banks
         if cfg.external_weights:
-            return [flipped(words) for words in self.weights]
-        total = cfg.engines * cfg.banks
-        together = total if cfg.lock_step else 1
-        words: list[Any] = []
+            for index, port in enumerate(feed.words):
+                connect(m, flipped(self.weights[first + index]), port)
+            return []
+        together = cfg.banks if cfg.lock_step else 1
         memories: list[WordWritePort] = []
-        for number in range(0, total, together):
+        for index in range(0, cfg.banks, together):
             banks = WeightBanks(cfg, together)
-            m.submodules[f"banks_{number}"] = banks
+            m.submodules[f"banks_{first + index}"] = banks
             memories += banks.write
-            m.d.comb += banks.start.eq(self.start)
-            words += banks.o
-        self._write(m, memories)
-        return words
+            m.d.comb += banks.start.eq(feed.start)
+            for words, port in zip(banks.o, feed.words[index : index + together], strict=True):
+                connect(m, words, port)
+        return memories
 
     def _write(self, m: Module, memories: list[WordWritePort]) -> None:
         """Connect the weight memories' write ports, a bank each, with the loader's.
@@ -254,22 +284,6 @@ class Slice(SlicePorts):
                     memory.en.eq(ahead[bank]),
                 ]
             addr, word, enables = own_addr, own_word, ahead[len(here) :]
-
-    def _feed(self, m: Module, engine: int, words: list[Any]) -> EngineFeed:
-        """Return the decoders of an engine, with its weight words and the layers connected."""
-        cfg = self.cfg
-        m.submodules[f"feed_{engine}"] = feed = EngineFeed(cfg)
-        for index in range(cfg.banks):
-            connect(m, words[engine * cfg.banks + index], feed.words[index])
-        m.d.comb += [
-            feed.start.eq(self.start),
-            feed.command.payload.eq(self.command),
-            feed.command.valid.eq(self.give),
-            feed.entry.eq(self.entry),
-            feed.open.eq(self.open),
-            feed.first_layer.eq(self.first_layer),
-        ]
-        return feed
 
 
 def flat_ports(ports: Any) -> list[tuple[str, wiring.Member, Value]]:

@@ -88,7 +88,7 @@ def describe(cfg: CoreConfig) -> dict[str, Any]:
         "multipliers": 4 * cfg.cores,
         "latency": {
             "weight_bank": WeightBanks.latency,
-            "activations": ActivationMemory.latency,
+            "activations": ActivationMemory.latency_of(cfg),
             "array": Array.latency_of(cfg),
             "multiply": Multiply.latency,
             "post": Post.latency,

@@ -6,7 +6,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from fantastic4.config import CoreConfig
-from fantastic4_hw.activations import ActivationMemory
+from fantastic4.timing import ACTIVATION_LATENCY
 from fantastic4_hw.blockram import BlockRam
 from fantastic4_hw.memories import RoundCounter, WordWritePort, WordWriteSignature, row_of
 from fantastic4_hw.shapes import beat_layout
@@ -49,7 +49,7 @@ class DenseWeights(wiring.Component):
     codes: list[data.View]
     fault: Signal
 
-    latency = ActivationMemory.latency
+    latency = ACTIVATION_LATENCY
 
     def __init__(self, cfg: CoreConfig):
         self.cfg = cfg

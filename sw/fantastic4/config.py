@@ -40,6 +40,9 @@ ALL_FORMATS = ("dense", "ternary", "ternary5", "bitmask", "bitmask2", "csr")
 FIXED_RATE = ("dense", "ternary", "ternary5")
 """Formats in which every beat takes as many bits, so that all banks go through words alike."""
 
+NARROW_STEADY = ("bitmask", "bitmask2")
+"""Formats of which every beat is there in time with names of at most two bits."""
+
 _BANK_LANES = {"ternary5": (4, 8), "bitmask": (1, 2, 4, 8), "csr": (4, 8), "bitmask2": (4, 8)}
 """Lanes of a bank that formats can do with, unless any."""
 
@@ -225,8 +228,21 @@ class CoreConfig:
 
     @property
     def lock_step(self) -> bool:
-        """Whether all banks always have their beat at the same time, whatever the weights."""
+        """Whether all banks take their words at the same time, whatever the weights."""
         return not self.external_weights and set(self.formats) <= set(FIXED_RATE)
+
+    @property
+    def steady(self) -> bool:
+        """Whether all banks have their beats at the same time, and one a clock from the first of a
+        layer on, whatever the weights.
+        """
+        masks = NARROW_STEADY if self.name_width <= 2 else ()
+        return not self.external_weights and set(self.formats) <= {*FIXED_RATE, *masks}
+
+    @property
+    def told(self) -> bool:
+        """Whether there are decoders that are told what to do, engine after engine."""
+        return self.steady and not self.dense_only
 
     @property
     def banks(self) -> int:

@@ -96,18 +96,38 @@ class QueuePace:
         return latest
 
 
+TOLD = 1
+"""Clocks from what a steady core's engines are told until the first of them knows."""
+
+SEEN = 1
+"""Clocks from the first beat of a steady core's first decoder until the array knows."""
+
+
 def first_beat(kind: Format, cfg: CoreConfig) -> int:
-    """Return the clocks from a command to the first beat, for decoders that have a fixed one."""
-    levels = max(1, cfg.bank_lanes.bit_length() - 1)
+    """Return the clocks from a command to a decoder's first beat, for those that have a fixed one.
+
+    It can be asked for then.
+    """
     palette = cfg.name_width > 2
-    joined = 2 + min(2, levels) if palette else 3
     return {
-        Format.DENSE: joined if joins(cfg) else 1,
-        Format.TERNARY: 6,
-        Format.TERNARY5: 4,
-        Format.BITMASK: levels + (18 if palette else 5),
-        Format.BITMASK2: levels + (18 if palette else 5),
+        Format.DENSE: 1,
+        Format.TERNARY: 5,
+        Format.TERNARY5: 2,
+        Format.BITMASK: 17 if palette else 3,
+        Format.BITMASK2: 17 if palette else 3,
     }[kind]
+
+
+def beat_latency(kind: Format, cfg: CoreConfig) -> int:
+    """Return the clocks that a format's decoder takes from being asked for a beat to having it."""
+    if kind in WIDE:
+        return 1 + max(1, cfg.bank_lanes.bit_length() - 1) + (cfg.name_width <= 2)
+    return {Format.TERNARY: 1, Format.TERNARY5: 2}.get(kind, 0)
+
+
+def decode_latency(cfg: CoreConfig) -> int:
+    """Return the same for the decoders of a core together: each takes as long as the slowest."""
+    return max(beat_latency(Format[name.upper()], cfg) for name in cfg.formats)
 
 
 def joins(cfg: CoreConfig) -> Format | None:
@@ -129,6 +149,8 @@ def make_pace(kind: Format, params: Params, cfg: CoreConfig, beats: np.ndarray |
         tokens = csr.Params(params.width, params.gap, params.palette)
         return QueuePace([csr.items(bank, tokens) for bank in beats])
     first = first_beat(kind, cfg)
+    if cfg.told:
+        first += TOLD + SEEN
     if is_fixed(kind, params):
         return SteadyPace(first)
     assert beats is not None

@@ -26,12 +26,20 @@ from fantastic4.formats.beats import to_beats
 from fantastic4.image import Image
 from fantastic4.layout import Format
 from fantastic4.network import IntegerLayer
-from fantastic4.pace import BEAT_TO_COMMAND, Pace, SteadyPace, is_fixed, make_pace
+from fantastic4.pace import (
+    BEAT_TO_COMMAND,
+    TOLD,
+    Pace,
+    SteadyPace,
+    decode_latency,
+    is_fixed,
+    make_pace,
+)
 from fantastic4.pack import params_of, unpack
 from fantastic4.selection import Choice
 
 ACTIVATION_LATENCY = 4
-"""Clocks from a beat that is taken until its chunk has been read."""
+"""Clocks that the activation memory takes to read a chunk."""
 
 WRITTEN_AT_ONCE = 4
 """Weight banks that are written in the same clock; the next ones follow in the next."""
@@ -48,9 +56,9 @@ CHUNK_TO_STEP = 2
 STEP_TO_TAKE = 1
 """Clocks from a step to the beat that is taken with it."""
 
-TREE_TO_RETIRE = 17
-"""Clocks from a tile's last beat to its first row's retirement, less the levels of trees and of
-what collects their sums."""
+TREE_TO_RETIRE = 13
+"""Clocks from the one in which a tile's last chunk has been read to its first row's retirement,
+less the levels of trees and of what collects their sums."""
 
 LEFT_TO_STEP = 3
 """Clocks from a result that leaves the queue to the step that needs its place."""
@@ -115,8 +123,15 @@ def result_depth(cfg: CoreConfig) -> int:
     return 1 << (row_latency + 3 * cfg.engines + 9).bit_length()
 
 
+def read_latency(cfg: CoreConfig) -> int:
+    """Return the clocks from a beat that is taken until its chunk and the first engine's codes are
+    there: those of the activation memory, or of decoders that take longer.
+    """
+    return max(ACTIVATION_LATENCY, decode_latency(cfg) + (TOLD if cfg.told else 0))
+
+
 def _take_to_retire(cfg: CoreConfig) -> int:
-    return cfg.tree_levels + cfg.collect_levels + TREE_TO_RETIRE
+    return read_latency(cfg) + cfg.tree_levels + cfg.collect_levels + TREE_TO_RETIRE
 
 
 def timing(image: Image, cfg: CoreConfig) -> Timing:

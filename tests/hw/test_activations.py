@@ -59,8 +59,11 @@ def test_reads_what_was_written(rng, geometry, lanes, engines, gap):
 
 
 @pytest.mark.parametrize("hidden", [0, 1])
-def test_latency_rate_and_a_write_before(rng, geometry, hidden):
-    cfg = geometry(4, 2)
+@pytest.mark.parametrize(("name_width", "latency"), [(4, 4), (2, 5)])
+def test_latency_rate_and_a_write_before(rng, geometry, hidden, name_width, latency):
+    """Chunks come when slower decoders have their codes."""
+    cfg = geometry(4, 2, formats=("dense", "bitmask"), name_width=name_width)
+    assert ActivationMemory.latency_of(cfg) == latency
     dut = ActivationMemory(cfg)
     acts = [rng.integers(0, 256, 4).tolist() for _ in range(8)]
     seen: list[tuple[int, list[int]]] = []
@@ -89,7 +92,7 @@ def test_latency_rate_and_a_write_before(rng, geometry, hidden):
                 seen.append((clock, [payload.acts[j] for j in range(4)]))
 
     simulate(dut, [drive, watch])
-    assert seen == [(k + written + dut.latency, acts[k]) for k in range(8)]
+    assert seen == [(k + written + latency, acts[k]) for k in range(8)]
 
 
 def test_a_chunk_outlives_a_write(rng, geometry):

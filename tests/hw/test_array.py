@@ -4,8 +4,9 @@ from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from fantastic4_hw.activations import ActivationMemory
+from fantastic4.timing import read_latency
 from fantastic4_hw.array import Array
+from fantastic4_hw.delay import delayed
 from fantastic4_hw.shapes import beat_layout, chunk_layout, flags_layout, row_layout
 from fantastic4_sim.bench import simulate
 from fantastic4_sim.streams import keeps_promise, sink, source
@@ -30,13 +31,19 @@ class Joined(wiring.Component):
             }
         )
 
-    latency = property(lambda self: ActivationMemory.latency + Array.latency_of(self.cfg))
+    latency = property(lambda self: read_latency(self.cfg) + Array.latency_of(self.cfg))
 
     def elaborate(self, platform):
         m = Module()
         m.submodules.array = array = Array(self.cfg)
-        for beats, inner in zip(self.beats, array.beats, strict=True):
-            connect(m, flipped(beats), inner)
+        clocks = read_latency(self.cfg)
+        for e, (beats, inner) in enumerate(zip(self.beats, array.beats, strict=True)):
+            codes = delayed(m, beats.payload.as_value(), clocks + e, f"codes_{e}")
+            m.d.comb += [
+                inner.valid.eq(beats.valid),
+                beats.ready.eq(inner.ready),
+                inner.payload.as_value().eq(codes),
+            ]
         connect(m, array.rows, flipped(self.rows))
         chunk, step = self.chunks.payload, array.steps.payload
         names = flags_layout(self.cfg)
@@ -51,10 +58,7 @@ class Joined(wiring.Component):
             chunk.acts.as_value(),
             *(getattr(step, name) for name in names),
         )
-        for clock in range(ActivationMemory.latency):
-            later = Signal(len(read), name=f"read_{clock}")
-            m.d.sync += later.eq(read)
-            read = later
+        read = delayed(m, read, clocks, "read", flags=1)
         m.d.comb += Cat(array.chunks.valid, array.chunks.payload).eq(read)
         return m
 

@@ -105,7 +105,7 @@ def test_ready_times_are_exact(rng, lanes):
         expected = record.taken + csr.ready_times(data, params)
         assert record.offered == expected.tolist()
     for before, after in itertools.pairwise(trace.layers):
-        assert after.taken == before.handed[-1] + dut.beat_to_command
+        assert after.taken == before.asked[-1] + dut.beat_to_command
 
 
 @pytest.mark.parametrize("density", [0.0, 0.02, 0.06])

@@ -37,7 +37,7 @@ def test_one_beat_a_clock(rng):
     for record in trace.layers:
         first = record.taken + dut.command_to_beat
         assert record.offered == list(range(first, first + len(record.beats)))
-        assert record.ready == record.handed[-1] + 1
+        assert record.ready == record.asked[-1] + 1
 
 
 def test_start_forgets(rng):
@@ -58,12 +58,12 @@ def test_passes_a_word_on_in_the_same_clock():
                 ctx.set(dut.open, layer)
                 ctx.set(dut.i.payload, word)
                 ctx.set(dut.i.valid, 1)
-                for ready in (0, 1):
-                    ctx.set(dut.o.ready, ready)
-                    *_, valid, first, taken, command = await ctx.tick().sample(
-                        dut.o.valid, dut.o.payload[0], dut.i.ready, dut.command.ready
+                for asks in (0, layer):
+                    ctx.set(dut.step, asks)
+                    *_, can, first, taken, command = await ctx.tick().sample(
+                        dut.can, dut.o[0], dut.i.ready, dut.command.ready
                     )
-                    assert (valid, first, taken) == (layer, word & 15, layer and ready)
+                    assert (can, first, taken) == (layer, word & 15, asks)
                     assert command == 1 - layer
 
     simulate(dut, [testbench])

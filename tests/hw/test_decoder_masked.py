@@ -109,7 +109,7 @@ def test_clocks_are_exact(rng, kind, lanes, width):
         pauses = FORMATS[kind].pauses(data, params)
         first = record.taken + dut.command_to_beat
         assert record.offered == (first + np.arange(count) + np.cumsum(pauses)).tolist()
-        assert record.ready == record.handed[-1] + dut.beat_to_command
+        assert record.ready == record.asked[-1] + dut.beat_to_command
         paused += int(pauses.sum())
     assert (paused > 0) == (width >= WIDE[kind])
 
@@ -122,7 +122,7 @@ def test_a_refused_beat_costs_nothing_else(rng, kind, lanes):
     check(trace, beats, words)
     record = trace.layers[0]
     steps = [
-        after - before for before, after in zip(record.handed, record.offered[1:], strict=False)
+        after - before for before, after in zip(record.asked, record.offered[1:], strict=False)
     ]
     assert steps == [1] * 59
 

@@ -99,7 +99,7 @@ def test_clocks_are_exact(rng, kind, lanes, name_width):
             assert params.width > 2 or not pauses.any()
         first = record.taken + first_beat(used, cfg)
         assert record.offered == (first + np.arange(count) + np.cumsum(pauses)).tolist()
-        assert record.ready == record.handed[-1] + dut.beat_to_command
+        assert record.ready == record.asked[-1] + dut.beat_to_command
 
 
 @pytest.mark.parametrize(("kind", "lanes", "name_width"), CASES)

@@ -63,7 +63,7 @@ def test_one_beat_a_clock(rng):
         first = record.taken + dut.command_to_beat
         assert record.offered == list(range(first, first + len(record.beats)))
     for before, after in zip(trace.layers, trace.layers[1:], strict=False):
-        assert after.taken == before.handed[-1] + dut.beat_to_command
+        assert after.taken == before.asked[-1] + dut.beat_to_command
 
 
 def test_start_forgets(rng):

@@ -3,7 +3,7 @@ import dataclasses
 
 import pytest
 
-from fantastic4.config import BASE, CONFIGS, MAX_TILE, PAPER, TINY, find_config
+from fantastic4.config import BASE, CONFIGS, FEW, FULL, MAX_TILE, PAPER, TINY, find_config
 from fantastic4.errors import FantasticError
 
 
@@ -124,3 +124,17 @@ def test_find():
     assert {"tiny", "small", "base"} <= CONFIGS.keys()
     with pytest.raises(FantasticError, match=r"no configuration 'huge'; choose one of tiny, small"):
         find_config("huge")
+
+
+def test_which_cores_have_their_beats_at_the_same_time():
+    """Names of up to two bits never outrun the beats; words from outside may be late."""
+    assert FEW.steady
+    assert FEW.told
+    assert CONFIGS["dense"].steady
+    assert not CONFIGS["dense"].told
+    assert CONFIGS["ternary"].told
+    for cfg in (BASE, FULL, dataclasses.replace(FEW, external_weights=True)):
+        assert not cfg.steady
+        assert not cfg.told
+    assert dataclasses.replace(FULL, formats=("ternary", "ternary5")).told
+    assert not dataclasses.replace(FEW, formats=("dense", "csr")).steady

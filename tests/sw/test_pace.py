@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 from fantastic4.config import BASE, FULL
 from fantastic4.formats import FORMATS, bitmask, csr
 from fantastic4.layout import Format
-from fantastic4.pace import first_beat, is_fixed, joins, make_pace, stalls
+from fantastic4.pace import (
+    beat_latency,
+    decode_latency,
+    first_beat,
+    is_fixed,
+    joins,
+    make_pace,
+    stalls,
+)
 
 EIGHT = FULL
 """Banks of eight lanes with every format."""
@@ -94,22 +102,38 @@ def test_only_the_clocks_between_matter(beats, seed, command):
 def test_first_beats():
     """As ``docs/microarchitecture.md`` has them; a palette takes 16 clocks."""
     kinds = [kind for kind in Format if kind != Format.CSR]
-    assert [first_beat(kind, EIGHT) for kind in kinds] == [4, 6, 4, 21, 21]
+    assert [first_beat(kind, EIGHT) for kind in kinds] == [1, 5, 2, 17, 17]
     with pytest.raises(KeyError):
         first_beat(Format.CSR, EIGHT)
 
 
 @pytest.mark.parametrize(
-    ("name_width", "masked", "dense"),
-    [(4, [19, 19, 20, 21], [3, 3, 4, 4]), (2, [6, 6, 7, 8], [3] * 4), (1, [6, 6, 7, 8], [3] * 4)],
+    ("name_width", "first", "latencies"),
+    [(4, 17, [2, 2, 3, 4]), (2, 3, [3, 3, 4, 5]), (1, 3, [3, 3, 4, 5])],
 )
-def test_first_beats_of_masks(name_width, masked, dense):
-    """And of dense layers, beside masks and alone."""
-    for lanes, first, joined in zip((1, 2, 4, 8), masked, dense, strict=True):
+def test_first_beats_of_masks(name_width, first, latencies):
+    """And of dense layers beside masks; more lanes take longer to spread."""
+    for lanes, latency in zip((1, 2, 4, 8), latencies, strict=True):
         cfg = replace(BASE, bank_lanes=lanes, name_width=name_width)
         assert first_beat(Format.BITMASK, cfg) == first
-        assert first_beat(Format.DENSE, cfg) == joined
-        assert first_beat(Format.DENSE, replace(cfg, formats=("dense",))) == 1
+        assert first_beat(Format.DENSE, cfg) == 1
+        assert beat_latency(Format.BITMASK, cfg) == decode_latency(cfg) == latency
+
+
+def test_a_core_of_several_formats_is_as_late_as_the_slowest():
+    assert decode_latency(replace(BASE, formats=("dense",))) == 0
+    assert decode_latency(replace(BASE, formats=("dense", "ternary"))) == 1
+    assert decode_latency(replace(BASE, formats=("ternary", "ternary5", "csr"))) == 2
+    assert decode_latency(FULL) == 4
+
+
+def test_a_steady_core_knows_later():
+    """Its engines are told what to do, and it is told of the first beat, a clock each."""
+    params = FORMATS[Format.DENSE].choose(np.ones((1, 1, 8), np.uint8))
+    beside = make_pace(Format.DENSE, params, BASE, None)
+    steady = make_pace(Format.DENSE, params, replace(BASE, name_width=2), None)
+    alone = make_pace(Format.DENSE, params, replace(BASE, formats=("dense",)), None)
+    assert [pace.offered(0, 7, 0) for pace in (beside, steady, alone)] == [8, 10, 8]
 
 
 def test_which_decoder_has_dense():

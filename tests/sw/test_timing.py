@@ -12,6 +12,7 @@ from fantastic4.network import InputQuant, Network
 from fantastic4.pack import encode_layers, fit_masks, pack
 from fantastic4.randomnet import random_layer, random_network
 from fantastic4.timing import (
+    ACTIVATION_LATENCY,
     CHUNK_TO_STEP,
     RETIRE_TO_RESULT,
     START,
@@ -21,6 +22,9 @@ from fantastic4.timing import (
     planned_timing,
     timing,
 )
+
+READ_TO_RETIRE = ACTIVATION_LATENCY + TREE_TO_RETIRE
+"""Of a core without decoders."""
 
 
 def timed(lanes, engines, widths, planes=1, input_width=1):
@@ -43,7 +47,7 @@ def test_one_beat(lanes, levels):
     """One weight: a step, its beat, the tree, and the way to retirement."""
     found = timed(lanes, 1, [1, 1])
     assert found.beats == 1
-    assert found.cycles == STEP_TO_TAKE + 1 + levels + 1 + TREE_TO_RETIRE
+    assert found.cycles == STEP_TO_TAKE + 1 + levels + 1 + READ_TO_RETIRE
     assert found.latency == 1 + START + found.cycles + RETIRE_TO_RESULT
     assert found.interval == found.cycles + 1
 
@@ -54,7 +58,7 @@ def test_a_layer_of_long_rows_has_no_gap(engines, planes):
     """5 groups of 10 chunks: one beat a clock, then the last rows leave one by one."""
     found = timed(4, engines, [40, 5 * engines], planes)
     assert found.beats == 50 * planes
-    assert found.cycles == 50 * planes + STEP_TO_TAKE + 3 + TREE_TO_RETIRE + engines - 1
+    assert found.cycles == 50 * planes + STEP_TO_TAKE + 3 + READ_TO_RETIRE + engines - 1
     assert found.utilisation == found.beats / found.cycles
 
 
@@ -62,7 +66,7 @@ def test_short_rows_wait_for_the_multipliers():
     """Groups of one chunk and four rows: four clocks each, whatever the chunks."""
     found = timed(4, 4, [3, 12])
     assert found.beats == 3
-    assert found.cycles == 1 + 2 * 4 + STEP_TO_TAKE + 3 + TREE_TO_RETIRE + 3
+    assert found.cycles == 1 + 2 * 4 + STEP_TO_TAKE + 3 + READ_TO_RETIRE + 3
     # The last group has one row, but its chunk waits for the four rows before.
     assert timed(4, 4, [3, 9]).cycles == found.cycles - 3
 

@@ -37,7 +37,7 @@ class CsrDecoder(Decoder):
     """
 
     beat_to_command = 1
-    """Clocks from handing on the last beat to taking the next command."""
+    """Clocks from the last beat to taking the next command."""
 
     def elaborate(self, platform: object) -> Module:
         """Return the gateware."""
@@ -50,9 +50,9 @@ class CsrDecoder(Decoder):
             spread.i.payload.as_value().eq(queue.o.payload),
             spread.i.valid.eq(queue.o.valid),
             queue.o.ready.eq(spread.i.ready),
-            self.o.payload.as_value().eq(spread.o.payload),
-            self.o.valid.eq(spread.o.valid),
-            spread.o.ready.eq(self.o.ready),
+            self.o.as_value().eq(spread.o.payload),
+            self.can.eq(spread.o.valid),
+            spread.o.ready.eq(self.step),
             queue.clear.eq(self.start),
             spread.clear.eq(self.start),
         ]
@@ -181,7 +181,7 @@ class CsrDecoder(Decoder):
             self.fault.eq(past_end | nameless),
         ]
         m.d.comb += self.command.ready.eq(
-            ~(running | loading | valid_3 | valid_4 | queue.o.valid | self.o.valid)
+            ~(running | loading | valid_3 | valid_4 | queue.o.valid | self.can)
         )
         with m.If(self.start):
             m.d.sync += [loading.eq(0), ended_in_code.eq(0), reload.eq(0), unread.eq(0), held.eq(0)]

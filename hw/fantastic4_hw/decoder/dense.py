@@ -10,15 +10,15 @@ class DenseDecoder(Decoder):
     """Hands on weight words as beats, in the same clock, while the layer is open."""
 
     command_to_beat = 1
-    """Clocks from taking a command to offering its first beat."""
+    """Clocks from taking a command to its first beat."""
 
     def elaborate(self, platform: object) -> Module:
         """Return the gateware."""
         m = Module()
         m.d.comb += [
             self.command.ready.eq(~self.open),
-            self.o.payload.as_value().eq(self.i.payload),
-            self.o.valid.eq(self.i.valid & self.open),
-            self.i.ready.eq(self.o.ready & self.open),
+            self.o.as_value().eq(self.i.payload),
+            self.can.eq(self.i.valid & self.open),
+            self.i.ready.eq(self.step),
         ]
         return m

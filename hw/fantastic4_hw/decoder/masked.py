@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What decoders of masks with packed non-zero codes have in common: all behind the mask."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,7 @@ from fantastic4.layout import Format
 from fantastic4_hw.decoder.expand import Spread, later, level, levels, ones
 from fantastic4_hw.decoder.names import NameUnits, Palettes
 from fantastic4_hw.decoder.signature import BEATS_WIDTH, Decoder
+from fantastic4_hw.delay import delayed
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,8 @@ class MaskedDecoder(Decoder):
     follows it makes the ring from which an expanding network feeds the lanes.
 
     At most one word a clock is taken: a beat takes a name word or, if it does not, a word of masks
-    ahead. ``command_to_beat`` clocks lie between a command and its first beat.
+    ahead. ``command_to_beat`` clocks lie between a command and its first beat. What goes through
+    the network does not stop.
 
     With ``dense`` it decodes dense layers, too: their words join what comes through the
     network two levels before its end, where a LUT has an input to spare, as a multiplexer behind
@@ -64,7 +67,7 @@ class MaskedDecoder(Decoder):
     """
 
     beat_to_command = 1
-    """Clocks from handing on the last beat to taking the next command."""
+    """Clocks from the last beat to taking the next command."""
 
     def __init__(
         self,
@@ -90,24 +93,23 @@ class MaskedDecoder(Decoder):
 
     @property
     def command_to_beat(self) -> int:
-        """Clocks from taking a command to offering its first beat: a palette takes 16."""
-        return levels(self.lanes) + (
-            18 if self.name_width > 2 else 3 + self.first_words + self.ahead
-        )
+        """Clocks from taking a command to its first beat: a palette takes 16."""
+        return 17 if self.name_width > 2 else 1 + self.first_words + self.ahead
+
+    dense_to_beat = 1
+    """The same for a dense layer."""
 
     @property
-    def dense_to_beat(self) -> int:
-        """The same for a dense layer."""
-        if self.name_width <= 2:
-            return 3
-        return 2 + min(2, levels(self.lanes))
+    def latency(self) -> int:
+        """See `Decoder`: the ring, the levels of the network, and what makes masks of names."""
+        return 1 + levels(self.lanes) + (self.name_width <= 2)
 
     def masks(
         self, m: Module, platform: object, step: Value, takes: Value, running: Value
     ) -> Masks:
         """Return the source of masks.
 
-        ``step``: the beat is taken; ``takes``: the word at the port is, and is one of masks;
+        ``step``: the masks are used; ``takes``: the word at the port is taken, and is one of masks;
         ``running``: words that the command counts remain.
         """
         raise NotImplementedError
@@ -166,22 +168,22 @@ class MaskedDecoder(Decoder):
             blocked = self.entry.write
 
         # Words: a beat takes a name word or, if it does not, a word of masks.
-        room = Signal()
-        beat = Signal()
         takes_name = Signal()
         dense, dense_word = Signal(), Signal()
+        needs_name = needs_unit & ~names.spare
         m.d.comb += [
-            room.eq(~self.o.valid | self.o.ready),
-            beat.eq(masks.valid & room & ~blocked),
-            takes_name.eq(beat & needs_unit & ~names.spare),
-            takes_mask.eq(masks.wanted & ~dense & Mux(masks.valid, beat & ~takes_name, room)),
-            dense_word.eq(dense & running & room),
+            self.can.eq(masks.valid & ~blocked & (self.i.valid | ~(needs_name | masks.wanted))),
+            step.eq(self.step & ~dense),
+            takes_name.eq(step & needs_name),
+            takes_mask.eq(masks.wanted & ~dense & Mux(masks.valid, step & ~needs_name, 1)),
+            dense_word.eq(self.step & dense),
             self.i.ready.eq(takes_name | takes_mask | dense_word),
-            step.eq(beat & (self.i.valid | ~self.i.ready)),
             names.takes.eq(step & needs_unit),
         ]
         if self.dense:
             m.d.comb += dense.eq(command.format == Format.DENSE)
+            with m.If(dense):
+                m.d.comb += self.can.eq(running & self.i.valid)
 
         # The ring: slots that have been used hold the unit that comes with this beat.
         slots = [
@@ -207,19 +209,12 @@ class MaskedDecoder(Decoder):
         with m.If(load):
             m.d.sync += [blocks.eq(0), used.eq(lanes - 1)]
 
-        # Registers: the ring, and one behind each level of the network.
-        moving = Signal(1 + levels(lanes) + (not has_palette))
-        enters = max(0, levels(lanes) - 2) if has_palette else levels(lanes)
-        with m.If(room):
-            m.d.sync += moving.eq(Cat(step, moving))
-            with m.If(dense_word & self.i.valid):
-                m.d.sync += moving[enters].eq(1)
-        m.d.comb += self.o.valid.eq(moving[-1])
+        # A register behind the ring, and one behind each level of the network.
         first = Spread(ring, masks.mask, used, middle)
         if has_palette:
-            self._spread_codes(m, first, room, dense)
+            self._spread_codes(m, first, dense)
         else:
-            self._spread_names(m, first, room, dense)
+            self._spread_names(m, first, dense)
         return ResetInserter(self.start)(m)
 
     def _ahead(
@@ -238,18 +233,19 @@ class MaskedDecoder(Decoder):
             m.d.sync += [count.eq(x) for count, x in zip(counts, (lower, total), strict=True)]
         return Masks(mask, ahead, masks.wanted, masks.counted), counts[0], counts[1]
 
-    def _word(self, m: Module, room: Value, dense: Value) -> Signal:
-        """Return a register with the dense word that came last, 0 in other layers."""
+    def _word(self, m: Module, dense: Sequence[Value], clocks: int) -> Signal:
+        """Return the word of so many clocks ago, 0 where it was not of a dense layer."""
+        before = delayed(m, self.i.payload, clocks - 1, "dense_word")
         word = Signal(4 * self.lanes, name="dense_word", reset_less=True)
-        with m.If(room):
-            m.d.sync += word.eq(self.i.payload)
-        with m.If(~dense):
+        m.d.sync += word.eq(before)
+        with m.If(~dense[clocks - 1]):
             m.d.sync += word.eq(0)
         return word
 
-    def _spread_codes(self, m: Module, at: Spread, room: Value, dense: Value) -> None:
+    def _spread_codes(self, m: Module, at: Spread, works_dense: Value) -> None:
         """Codes to ``o``. In a dense layer the network has but to pass on what joins it."""
         last = levels(self.lanes)
+        dense = _history(m, works_dense, last)
         for s in range(last, -1, -1):
             values = list(at.values) if s == last else level(m, s, at)
             if s == 0:
@@ -257,59 +253,66 @@ class MaskedDecoder(Decoder):
                     code & bit.replicate(4) for code, bit in zip(values, at.mask, strict=True)
                 ]
             if self.dense and s == 1:
-                values = self._join(m, values, room, dense)
+                values = self._join(m, values, dense)
             after = later(m, "code", s, 4, self.lanes)
-            with m.If(room):
-                m.d.sync += self._moves(after, at, values)
+            m.d.sync += self._moves(after, at, values)
             if self.dense and s == 2:
-                with m.If(dense):
+                with m.If(dense[last - s]):
                     m.d.sync += [value.eq(0) for value in after.values]
             if self.dense and s == 1:
-                with m.If(dense):
+                with m.If(dense[last - s]):
                     m.d.sync += [
                         after.mask.eq(-1),
                         after.first.eq(0),
                         after.middle.eq(self.lanes // 2),
                     ]
             at = after
-        m.d.comb += self.o.payload.as_value().eq(Cat(at.values))
+        m.d.comb += self.o.as_value().eq(Cat(at.values))
 
-    def _join(self, m: Module, values: list[Value], room: Value, dense: Value) -> list[Value]:
+    def _join(self, m: Module, values: list[Value], dense: Sequence[Value]) -> list[Value]:
         """Return codes with the words of dense layers joined; of more than two lanes, the codes
         are 0 in such a layer.
         """
         if self.lanes <= 2:
             word: Value = self.i.payload
-            return [Mux(dense, word.word_select(n, 4), code) for n, code in enumerate(values)]
-        word = self._word(m, room, dense)
+            return [Mux(dense[0], word.word_select(n, 4), code) for n, code in enumerate(values)]
+        word = self._word(m, dense, levels(self.lanes) - 1)
         return [word.word_select(n, 4) | code for n, code in enumerate(values)]
 
-    def _spread_names(self, m: Module, at: Spread, room: Value, dense: Value) -> None:
+    def _spread_names(self, m: Module, at: Spread, works_dense: Value) -> None:
         """Names to masks in ``o``: name ``n`` is mask ``n``."""
         last = levels(self.lanes)
+        dense = _history(m, works_dense, last + 1)
         for s in range(last, -1, -1):
             values = list(at.values) if s == last else level(m, s, at)
             after = later(m, "name", s, self.name_width, self.lanes)
-            with m.If(room):
-                m.d.sync += self._moves(after, at, values)
+            m.d.sync += self._moves(after, at, values)
             at = after
             if s == last:
                 # Bits that the layer's names do not have.
                 for bit in range(self.name_width):
                     with m.If(self.command.payload.width <= bit):
                         m.d.sync += [value[bit].eq(0) for value in after.values]
-        word: Value = self._word(m, room, dense) if self.dense else Const(0, 4 * self.lanes)
+        word: Value = Const(0, 4 * self.lanes)
         if self.dense:
-            with m.If(dense):
+            word = self._word(m, dense, last + 1)
+            with m.If(dense[last]):
                 m.d.sync += at.mask.eq(0)
-        with m.If(room):
-            for lane in range(self.lanes):
-                named = [
-                    at.mask[lane] & (at.values[lane] == n) for n in range(1 << self.name_width)
-                ]
-                m.d.sync += self.o.payload[lane].eq(Cat(named) | word.word_select(lane, 4))
+        for lane in range(self.lanes):
+            named = [at.mask[lane] & (at.values[lane] == n) for n in range(1 << self.name_width)]
+            m.d.sync += self.o[lane].eq(Cat(named) | word.word_select(lane, 4))
 
     def _moves(self, after: Spread, at: Spread, values: list[Value]) -> list[Any]:
         moves = [new.eq(old) for new, old in zip(after.values, values, strict=True)]
         moves += [after.mask.eq(at.mask), after.first.eq(at.first), after.middle.eq(at.middle)]
         return moves
+
+
+def _history(m: Module, bit: Value, clocks: int) -> list[Value]:
+    """Return ``bit``, as it was one clock ago, and so on up to so many clocks."""
+    found = [bit]
+    for clock in range(clocks):
+        later = Signal(name=f"dense_{clock}")
+        m.d.sync += later.eq(found[-1])
+        found.append(later)
+    return found

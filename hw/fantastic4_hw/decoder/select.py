@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The decoders a configuration lists, as one."""
 
-from amaranth.hdl import Cat, Const, Module
+from amaranth.hdl import Cat, Const, Module, Value
 
 from fantastic4.config import CoreConfig
 from fantastic4.formats.beats import beats_a_word
 from fantastic4.layout import Format
-from fantastic4.pace import joins
+from fantastic4.pace import decode_latency, joins
 from fantastic4.selection import NAMED, formats_of
 from fantastic4_hw.decoder.bitmask import BitmaskDecoder
 from fantastic4_hw.decoder.bitmask2 import Bitmask2Decoder
@@ -16,6 +16,7 @@ from fantastic4_hw.decoder.masked import MaskedDecoder
 from fantastic4_hw.decoder.signature import BEATS_WIDTH, Decoder
 from fantastic4_hw.decoder.ternary import TernaryDecoder
 from fantastic4_hw.decoder.ternary5 import Ternary5Decoder
+from fantastic4_hw.delay import delayed
 
 DECODERS: dict[Format, type[Decoder]] = {
     Format.DENSE: DenseDecoder,
@@ -61,8 +62,13 @@ class SelectDecoder(Decoder):
     """One decoder a format of the configuration; the command names the one that works.
 
     Same signature and rules as each of them; takes the next command when all are idle. *dense* has
-    no decoder of its own beside one of masks.
+    no decoder of its own beside one of masks. Beats of all take as long as those of the slowest.
     """
+
+    @property
+    def latency(self) -> int:
+        """See `Decoder`."""
+        return decode_latency(self.cfg)
 
     def __init__(self, cfg: CoreConfig):
         self.cfg = cfg
@@ -80,7 +86,7 @@ class SelectDecoder(Decoder):
             alone = len(kinds) == 1  # then it works whatever the command says, and costs no gates
             takes = (kind, Format.DENSE) if kind == host else (kind,)
             command = self.command.payload
-            chosen = Const(1) if alone else Cat(command.format == one for one in takes).any()
+            chosen: Value = Const(1) if alone else Cat(command.format == one for one in takes).any()
             m.d.comb += [
                 decoder.start.eq(self.start),
                 decoder.command.payload.eq(self.command.payload),
@@ -88,15 +94,22 @@ class SelectDecoder(Decoder):
                 decoder.entry.eq(self.entry),
                 decoder.open.eq(self.open & chosen),
                 decoder.i.payload.eq(self.i.payload),
+                decoder.step.eq(self.step & chosen),
             ]
             with m.If(chosen):
                 m.d.comb += [
                     decoder.i.valid.eq(self.i.valid),
                     self.i.ready.eq(decoder.i.ready),
-                    self.o.payload.eq(decoder.o.payload),
-                    self.o.valid.eq(decoder.o.valid),
-                    decoder.o.ready.eq(self.o.ready),
+                    self.can.eq(decoder.can),
                 ]
+            # The next command may come before the last beats are out.
+            name, late = kind.name.lower(), self.latency - decoder.latency
+            beat = delayed(m, decoder.o.as_value(), late, f"{name}_beat")
+            shown: Value = chosen
+            if not alone:
+                shown = delayed(m, chosen, self.latency, f"{name}_chosen")
+            with m.If(shown):
+                m.d.comb += self.o.as_value().eq(beat)
             idle.append(decoder.command.ready)
             faults.append(decoder.fault)
         m.d.comb += [self.command.ready.eq(Cat(idle).all()), self.fault.eq(Cat(faults).any())]

@@ -30,15 +30,14 @@ COMMAND_LAYOUT = data.StructLayout(
 """Begins a layer: its ``Format``, bits of a code's name, bits of a gap, beats it has, the same less
 one, and how many blocks, modulo 8. A *block* is the beats a word has the masks (``bitmask``) or the
 flags (``bitmask2``) of; in ``dense``, a beat. ``near`` is not part of the command: it is set while
-fewer than ``1 << near_bits`` beats of the layer have yet to be handed on."""
+fewer than ``1 << near_bits`` beats of the layer have yet to be asked for."""
 
 
 def near_bits(kind: Format, lanes: int) -> int:
     """Return how near the end of a layer is when ``near`` says so, for formats with blocks.
 
     At most 7 blocks are then left, so a decoder knows by their number modulo 8 whether it has taken
-    the words of all. Before that it never has: it takes a block ahead, and five beats may be on
-    their way through it.
+    the words of all. Before that it never has: it takes a block ahead.
     """
     if kind == Format.DENSE:
         return 3
@@ -52,11 +51,11 @@ ENTRY_LAYOUT = data.StructLayout({"index": 4, "code": 4, "write": 1})
 class Decoder(wiring.Component):
     """Weight words of one bank in, beats of its lanes out.
 
-    A command begins a layer. It is taken when all beats of the layer before have been handed on;
+    A command begins a layer. It is taken when all beats of the layer before have been asked for;
     the layer's first word is then the next word of the stream, and its last beat uses the last of
-    its words. Decoders never wait for anything but words, beats being taken, and the palette bus.
-    Malformed words give wrong beats and, where it shows, a fault, but always as many beats as the
-    command says.
+    its words. Decoders never wait for anything but words, beats being asked for, and the palette
+    bus, and what has been asked for waits for nothing. Malformed words give wrong beats and, where
+    it shows, a fault, but always as many beats as the command says.
 
     Parameters
     ----------
@@ -76,11 +75,13 @@ class Decoder(wiring.Component):
         The layer's palette: entry 0 with ``write`` in the clock after the command was taken, then
         the other 15, one a clock. Decoders without a palette leave it unread.
     open : ``In(1)``
-        From the clock after the command until the layer's last beat has been handed on.
+        From the clock after the command until the layer's last beat has been asked for.
     i : ``In(stream(4 * lanes))``
         Weight words.
-    o : ``Out(stream(ArrayLayout(4, lanes)))``
-        Beats.
+    can : ``Out(1)``, step : ``In(1)``
+        There is a beat, until it is asked for; it is. No ``step`` without ``can``.
+    o : ``Out(ArrayLayout(4, lanes))``
+        The beat, ``latency`` clocks after it was asked for.
     fault : ``Out(1)``
         For one clock: the words broke a rule of the format.
     """
@@ -90,8 +91,15 @@ class Decoder(wiring.Component):
     entry: data.View
     open: Signal
     i: stream.Interface
-    o: stream.Interface
+    can: Signal
+    step: Signal
+    o: data.View
     fault: Signal
+
+    @property
+    def latency(self) -> int:
+        """Clocks from ``step`` to the beat."""
+        return 0
 
     def __init__(self, lanes: int, count_width: int = BEATS_WIDTH):
         self.lanes = lanes
@@ -103,7 +111,9 @@ class Decoder(wiring.Component):
                 "entry": In(ENTRY_LAYOUT),
                 "open": In(1),
                 "i": In(stream.Signature(4 * lanes)),
-                "o": Out(stream.Signature(data.ArrayLayout(unsigned(4), lanes))),
+                "can": Out(1),
+                "step": In(1),
+                "o": Out(data.ArrayLayout(unsigned(4), lanes)),
                 "fault": Out(1),
             }
         )

@@ -16,11 +16,16 @@ class TernaryDecoder(Decoder):
     its name in a palette of its own. A name without a code is a fault.
     """
 
-    command_to_beat = 6
-    """Clocks from taking a command to offering its first beat: the palette takes four."""
+    command_to_beat = 5
+    """Clocks from taking a command to its first beat: the palette takes four."""
 
     beat_to_command = 1
-    """Clocks from handing on the last beat to taking the next command."""
+    """Clocks from the last beat to taking the next command."""
+
+    @property
+    def latency(self) -> int:
+        """See `Decoder`."""
+        return 1
 
     def elaborate(self, platform: object) -> Module:
         """Return the gateware."""
@@ -29,21 +34,16 @@ class TernaryDecoder(Decoder):
         m.submodules.left = left = Countdown(self.count_width)
         rest = Signal(half, reset_less=True)
         second = Signal()
-        room = Signal()
         loading = Signal()
-        ready = Signal()
-        step = Signal()
         m.d.comb += [
-            room.eq(~self.o.valid | self.o.ready),
             loading.eq(self.entry.write & (self.entry.index < NAMES)),
-            ready.eq(room & left.running & ~loading),
-            self.i.ready.eq(ready & ~second),
-            step.eq(ready & (self.i.valid | second)),
-            left.step.eq(step),
+            self.can.eq(left.running & ~loading & (self.i.valid | second)),
+            self.i.ready.eq(self.step & ~second),
+            left.step.eq(self.step),
             left.load.eq(self.command.valid & self.command.ready),
             left.count.eq(self.command.payload.beats),
             left.clear.eq(self.start),
-            self.command.ready.eq(left.idle & ~self.o.valid),
+            self.command.ready.eq(left.idle),
         ]
         at_hand = Mux(second, rest, self.i.payload[:half])
         nameless = Signal(self.lanes)
@@ -51,20 +51,15 @@ class TernaryDecoder(Decoder):
             name = Cat(at_hand[lane], at_hand[self.lanes + lane])
             code = self._code(m, lane, name)
             m.d.comb += nameless[lane].eq((name != 0) & (code == 0))
-            with m.If(step):
-                m.d.sync += self.o.payload[lane].eq(code)
-        m.d.sync += self.fault.eq(step & nameless.any() & ~self.start)
-        with m.If(room):
-            m.d.sync += self.o.valid.eq(step)
-        with m.If(step):
+            m.d.sync += self.o[lane].eq(code)
+        m.d.sync += self.fault.eq(self.step & nameless.any() & ~self.start)
+        with m.If(self.step):
             m.d.sync += [
                 rest.eq(self.i.payload[half:]),
                 second.eq(~second),
             ]
         with m.If(self.start | left.load):
             m.d.sync += second.eq(0)
-        with m.If(self.start):
-            m.d.sync += self.o.valid.eq(0)
         return m
 
     def _code(self, m: Module, lane: int, name: Value) -> Value:

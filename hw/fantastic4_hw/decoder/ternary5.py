@@ -22,11 +22,16 @@ class Ternary5Decoder(Decoder):
         A multiple of 4.
     """
 
-    command_to_beat = 4
-    """Clocks from taking a command to offering its first beat."""
+    command_to_beat = 2
+    """Clocks from taking a command to its first beat."""
 
     beat_to_command = 1
-    """Clocks from handing on the last beat to taking the next command."""
+    """Clocks from the last beat to taking the next command."""
+
+    @property
+    def latency(self) -> int:
+        """See `Decoder`."""
+        return 2
 
     def elaborate(self, platform: object) -> Module:
         """Return the gateware."""
@@ -38,17 +43,15 @@ class Ternary5Decoder(Decoder):
         rest = Signal(half, reset_less=True)
         fifth = Signal(half, reset_less=True)
         trits = Signal(half - self.lanes // 2, reset_less=True)
-        valid, room_1, room_2, step = Signal(), Signal(), Signal(), Signal()
+        step = self.step
         m.d.comb += [
-            room_2.eq(~self.o.valid | self.o.ready),
-            room_1.eq(~valid | room_2),
-            self.i.ready.eq(room_1 & left.running & ~second),
-            step.eq(room_1 & left.running & (self.i.valid | second)),
+            self.can.eq(left.running & (self.i.valid | second)),
+            self.i.ready.eq(step & ~second),
             left.step.eq(step),
             left.load.eq(self.command.valid & self.command.ready),
             left.count.eq(self.command.payload.beats),
             left.clear.eq(self.start),
-            self.command.ready.eq(left.idle & ~valid & ~self.o.valid),
+            self.command.ready.eq(left.idle),
         ]
 
         # Stage 1: four bits a pair, out of bytes or of the fifth beat.
@@ -65,8 +68,7 @@ class Ternary5Decoder(Decoder):
             bad.append(invalid)
         collected = Cat(trits, *lasts)
         coded = Signal(half, reset_less=True)
-        with m.If(room_1):
-            m.d.sync += [valid.eq(step), coded.eq(Cat(pairs))]
+        m.d.sync += coded.eq(Cat(pairs))
         with m.If(step):
             m.d.sync += [
                 trits.eq(collected[self.lanes // 2 :]),
@@ -81,12 +83,10 @@ class Ternary5Decoder(Decoder):
 
         # Stage 2: two codes a pair.
         beat = Signal(half, reset_less=True)
-        m.d.comb += [self.o.payload[j].eq(beat.word_select(j, 2)) for j in range(self.lanes)]
-        with m.If(room_2):
-            m.d.sync += self.o.valid.eq(valid)
-            m.d.sync += beat.eq(
-                Cat(self._codes(coded.word_select(n, 4)) for n in range(self.lanes // 2))
-            )
+        m.d.comb += [self.o[j].eq(beat.word_select(j, 2)) for j in range(self.lanes)]
+        m.d.sync += beat.eq(
+            Cat(self._codes(coded.word_select(n, 4)) for n in range(self.lanes // 2))
+        )
 
         with m.If(self.start | left.load):
             m.d.sync += phase.eq(0)
@@ -94,8 +94,6 @@ class Ternary5Decoder(Decoder):
             m.d.sync += fifth.eq(0)
         with m.Elif(step):
             m.d.sync += fifth.eq(collected)
-        with m.If(self.start):
-            m.d.sync += [valid.eq(0), self.o.valid.eq(0)]
         return m
 
     def _byte(
