@@ -92,8 +92,8 @@ class EngineFeed(wiring.Component):
             ]
             fresh = Signal(name=f"fresh_{bank}")
             wrong = Signal(name=f"wrong_{bank}")
+            m.d.sync += wrong.eq(words.valid & words.ready & (words.payload.first != fresh))
             with m.If(words.valid & words.ready):
-                m.d.comb += wrong.eq(words.payload.first != fresh)
                 m.d.sync += fresh.eq(0)
             with m.If(self.command.valid & self.command.ready):
                 m.d.sync += fresh.eq(self.first_layer)
@@ -106,8 +106,8 @@ class EngineFeed(wiring.Component):
             self.command.ready.eq(Cat(ready).all()),
             self.can.eq(Cat(x.can for x in decoders[: 1 if steady else None]).all()),
             self.o.as_value().eq(Cat(x.o.as_value() for x in decoders)),
-            self.fault.eq(Cat(faults).any() & ~self.start),
         ]
+        m.d.sync += self.fault.eq(Cat(faults).any() & ~self.start)
         return m
 
 

@@ -105,7 +105,8 @@ class RoundCounter(wiring.Component):
     step : ``In(1)``
         On to the next word.
     ready : ``Out(1)``
-        There is a word at hand; from the second clock behind ``start`` on. No ``step`` before.
+        There is a word at hand; from the second clock behind ``start`` on. No ``step`` before, or
+        with ``pulled`` always.
     addr : ``Out``, at_first : ``Out(1)``
         The word at hand; it is the first.
     """
@@ -119,8 +120,8 @@ class RoundCounter(wiring.Component):
     addr: Signal
     at_first: Signal
 
-    def __init__(self, depth: int):
-        self.depth = depth
+    def __init__(self, depth: int, *, pulled: bool = False):
+        self.depth, self.pulled = depth, pulled
         bits = max(1, (depth - 1).bit_length())
         super().__init__(
             {
@@ -149,6 +150,12 @@ class RoundCounter(wiring.Component):
         following = masked_sum(m, at, one, added, Cat(one, ones), platform)
         m.d.comb += self.addr.eq(row_of(at, self.depth))
         m.d.sync += self.ready.eq(~self.start)
+        if self.pulled:
+            with m.If(self.step):
+                m.d.sync += [at.eq(following), self.at_first.eq(at_last)]
+            with m.If(self.start):
+                m.d.sync += at.eq(0)
+            return m
         with m.If(self.start):
             m.d.sync += at.eq(0)
         with m.Elif(self.step | ~self.ready):
@@ -165,8 +172,8 @@ class BankReader(wiring.Component):
         Begin with the first word again; what was offered or under way is dropped.
     write_addr, write_first, write_en : ``In``
         Of the words' write port.
-    addr, fetch, move : ``Out``
-        For a `BlockRam` of two stages.
+    addr : ``Out``, move : ``Out(1)``
+        For a `BlockRam` of two stages, both of which move together.
     valid, first : ``Out(1)``, ``ready`` : ``In(1)``
         The word it gives is offered; it is the first of the network; it is taken.
     """
@@ -176,7 +183,6 @@ class BankReader(wiring.Component):
     write_first: Signal
     write_en: Signal
     addr: Signal
-    fetch: Signal
     move: Signal
     valid: Signal
     first: Signal
@@ -187,28 +193,29 @@ class BankReader(wiring.Component):
         bits = max(1, (depth - 1).bit_length())
         pins = {"start": In(1), "write_addr": In(bits + 1), "write_first": In(1)}
         pins |= {"write_en": In(1), "addr": Out(bits)}
-        pins |= {"fetch": Out(1), "move": Out(1), "valid": Out(1), "first": Out(1), "ready": In(1)}
+        pins |= {"move": Out(1), "valid": Out(1), "first": Out(1), "ready": In(1)}
         super().__init__(pins)
 
     def elaborate(self, platform: object) -> Module:
         """Return the gateware."""
         m = Module()
-        m.submodules.round = at = RoundCounter(self.depth)
+        m.submodules.round = at = RoundCounter(self.depth, pulled=True)
         fetched, first = Signal(), Signal()
         m.d.comb += [
             self.move.eq(~self.valid | self.ready),
-            self.fetch.eq(at.ready & (~fetched | self.move)),
             at.start.eq(self.start),
             at.write_addr.eq(self.write_addr),
             at.write_first.eq(self.write_first),
             at.write_en.eq(self.write_en),
-            at.step.eq(self.fetch),
+            at.step.eq(self.move),
             self.addr.eq(at.addr),
         ]
-        with m.If(self.fetch):
-            m.d.sync += [fetched.eq(1), first.eq(at.at_first)]
+        # Once there is a word there always is one: what is read before the first does not count.
         with m.If(self.move):
-            m.d.sync += [self.valid.eq(fetched), self.first.eq(first)]
+            m.d.sync += [
+                Cat(fetched, self.valid).eq(Cat(at.ready, fetched)),
+                Cat(first, self.first).eq(Cat(at.at_first, first)),
+            ]
         with m.If(self.start):
             m.d.sync += [fetched.eq(0), self.valid.eq(0)]
         return m
@@ -270,7 +277,7 @@ class WeightBanks(wiring.Component):
                 storage.write_data.eq(write.data),
                 storage.write_en.eq(write.en),
                 storage.read_addr.eq(reader.addr),
-                storage.fetch.eq(reader.fetch),
+                storage.fetch.eq(reader.move),
                 storage.move.eq(reader.move),
                 o.payload.data.eq(storage.read_data),
                 o.payload.first.eq(reader.first),

@@ -113,7 +113,7 @@ def first_beat(kind: Format, cfg: CoreConfig) -> int:
         Format.DENSE: 1,
         Format.TERNARY: 5,
         Format.TERNARY5: 2,
-        Format.BITMASK: 17 if palette else 3,
+        Format.BITMASK: 17 if palette else 4,
         Format.BITMASK2: 17 if palette else 3,
     }[kind]
 

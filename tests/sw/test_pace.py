@@ -109,7 +109,7 @@ def test_first_beats():
 
 @pytest.mark.parametrize(
     ("name_width", "first", "latencies"),
-    [(4, 17, [2, 2, 3, 4]), (2, 3, [3, 3, 4, 5]), (1, 3, [3, 3, 4, 5])],
+    [(4, 17, [2, 2, 3, 4]), (2, 4, [3, 3, 4, 5]), (1, 4, [3, 3, 4, 5])],
 )
 def test_first_beats_of_masks(name_width, first, latencies):
     """And of dense layers beside masks; more lanes take longer to spread."""

@@ -52,4 +52,5 @@ class BitmaskDecoder(MaskedDecoder):
             valid=valid,
             wanted=running & ~have_next,
             counted=Const(1),
+            begins=begins,
         )

@@ -94,4 +94,5 @@ class Bitmask2Decoder(MaskedDecoder):
             valid=valid,
             wanted=wants_groups | wants_flags,
             counted=wants_flags,
+            begins=begins_flags,
         )

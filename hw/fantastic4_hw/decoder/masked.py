@@ -28,12 +28,33 @@ class Masks:
         The next word is one of masks, unless the beat takes a name word.
     counted : Value
         If that word is taken, it is one of those that the command counts.
+    begins : Value
+        The mask is the first of a word.
     """
 
     mask: Value
     valid: Value
     wanted: Value
     counted: Value
+    begins: Value
+
+
+@dataclass(frozen=True)
+class _Beat:
+    """What is known of a beat when it can be asked for.
+
+    ``used`` are the slots that names before it used, less one; ``middle`` is that and its names of
+    the lower half; ``needs_unit`` says that its names reach into the next unit. ``wanted`` is that
+    of the masks, as it counts for this beat; there is ``any``, if not here then on its way.
+    """
+
+    mask: Value
+    valid: Value
+    used: Value
+    middle: Value
+    needs_unit: Value
+    wanted: Value
+    any: Value
 
 
 class MaskedDecoder(Decoder):
@@ -85,7 +106,7 @@ class MaskedDecoder(Decoder):
 
     @property
     def ahead(self) -> bool:
-        """Masks are counted a beat before they are used, which makes the clock faster.
+        """Masks are counted two beats before they are used, which makes the clock faster.
 
         Narrow names leave a beat without a name word early enough for it.
         """
@@ -94,7 +115,7 @@ class MaskedDecoder(Decoder):
     @property
     def command_to_beat(self) -> int:
         """Clocks from taking a command to its first beat: a palette takes 16."""
-        return 17 if self.name_width > 2 else 1 + self.first_words + self.ahead
+        return 17 if self.name_width > 2 else 1 + self.first_words + 2 * self.ahead
 
     dense_to_beat = 1
     """The same for a dense layer."""
@@ -119,32 +140,15 @@ class MaskedDecoder(Decoder):
         m = Module()
         lanes, command = self.lanes, self.command.payload
         has_palette = self.name_width > 2
-        bits = (lanes - 1).bit_length()
         load, step, takes_mask = Signal(), Signal(), Signal()
         running = Signal()
         next_mask = Signal()
-        masks = self.masks(m, platform, next_mask, takes_mask & self.i.valid, running)
-        half = lanes // 2
-        lower = ones(m, masks.mask[:half]) if half else Const(0, 1)
-        upper = ones(m, masks.mask[half:])
-        total: Value = Const(0)
-        if self.ahead:
-            total = lower + upper
-            masks, lower, total = self._ahead(m, masks, lower, total, step, next_mask)
-        else:
-            m.d.comb += next_mask.eq(step)
+        dense = Signal()
+        takes = takes_mask & self.i.valid
+        masks = self.masks(m, platform, next_mask, takes, running & ~dense)
+        count = self._count_ahead if self.ahead else self._count
+        beat = count(m, masks, step, load, next_mask)
 
-        # Names: how many this beat uses, and whether that begins another unit.
-        # ``used`` counts the slots used so far less one, so a carry says that they ran out.
-        used = Signal(bits)
-        middle = Signal(bits + 1)
-        after = Signal(bits + 1)
-        needs_unit = Signal()
-        m.d.comb += [
-            middle.eq(used + lower),
-            after.eq(used + total if self.ahead else middle + upper),
-            needs_unit.eq(after[bits]),
-        ]
         m.submodules.names = names = NameUnits(lanes, self.name_width)
         m.d.comb += [
             names.word.eq(self.i.payload),
@@ -168,20 +172,22 @@ class MaskedDecoder(Decoder):
             blocked = self.entry.write
 
         # Words: a beat takes a name word or, if it does not, a word of masks.
-        takes_name = Signal()
-        dense, dense_word = Signal(), Signal()
-        needs_name = needs_unit & ~names.spare
+        dense_word = Signal()
+        needs_name = beat.needs_unit & ~names.spare
         m.d.comb += [
-            self.can.eq(masks.valid & ~blocked & (self.i.valid | ~(needs_name | masks.wanted))),
-            step.eq(self.step & ~dense),
-            takes_name.eq(step & needs_name),
-            takes_mask.eq(masks.wanted & ~dense & Mux(masks.valid, step & ~needs_name, 1)),
+            self.can.eq(beat.valid & ~blocked & (self.i.valid | ~(needs_name | beat.wanted))),
+            # Of masks that are counted ahead none is there in a dense layer.
+            step.eq(self.step if self.ahead else self.step & ~dense),
+            takes_mask.eq(beat.wanted & Mux(beat.any, step & ~needs_name, 1)),
             dense_word.eq(self.step & dense),
-            self.i.ready.eq(takes_name | takes_mask | dense_word),
-            names.takes.eq(step & needs_unit),
+            # The step comes late: it is the last to be looked at.
+            self.i.ready.eq(
+                (self.step & (dense | needs_name | beat.wanted)) | (beat.wanted & ~beat.any)
+            ),
+            names.takes.eq(step & beat.needs_unit),
         ]
         if self.dense:
-            m.d.comb += dense.eq(command.format == Format.DENSE)
+            m.d.sync += dense.eq(command.format == Format.DENSE)
             with m.If(dense):
                 m.d.comb += self.can.eq(running & self.i.valid)
 
@@ -189,49 +195,109 @@ class MaskedDecoder(Decoder):
         slots = [
             Signal.like(code, name=f"slot_{s}", reset_less=True) for s, code in enumerate(unit)
         ]
-        with m.If(step):
-            m.d.sync += used.eq(after)
-            with m.If(needs_unit):
-                m.d.sync += [slot.eq(code) for slot, code in zip(slots, unit, strict=True)]
-        ring = [Mux(s <= used, unit[s], slots[s]) for s in range(lanes)]
+        with m.If(step & beat.needs_unit):
+            m.d.sync += [slot.eq(code) for slot, code in zip(slots, unit, strict=True)]
+        ring = [Mux(s <= beat.used, unit[s], slots[s]) for s in range(lanes)]
         ring = ring[1:] + ring[:1]
 
         # Commands. All banks are as far as the reader, who says when the end is near, and never
         # more than some words ahead: a few bits tell whether all of a layer's have been taken.
-        blocks = Signal.like(command.blocks)
+        blocks, all_taken = Signal.like(command.blocks), Signal()
         m.d.comb += [
             self.command.ready.eq(~self.open),
             load.eq(self.command.valid & self.command.ready),
-            running.eq(self.open & ~(command.near & (blocks == command.blocks))),
+            running.eq(self.open & ~(command.near & all_taken)),
         ]
         with m.If(self.i.valid & ((takes_mask & masks.counted) | dense_word)):
-            m.d.sync += blocks.eq(blocks + 1)
+            m.d.sync += [blocks.eq(blocks + 1), all_taken.eq((blocks + 1)[:-1] == command.blocks)]
         with m.If(load):
-            m.d.sync += [blocks.eq(0), used.eq(lanes - 1)]
+            m.d.sync += [blocks.eq(0), all_taken.eq(command.blocks == 0)]
 
         # A register behind the ring, and one behind each level of the network.
-        first = Spread(ring, masks.mask, used, middle)
+        first = Spread(ring, beat.mask, beat.used, beat.middle)
         if has_palette:
             self._spread_codes(m, first, dense)
         else:
             self._spread_names(m, first, dense)
         return ResetInserter(self.start)(m)
 
-    def _ahead(
-        self, m: Module, masks: Masks, lower: Value, total: Value, step: Value, taken: Signal
-    ) -> tuple[Masks, Value, Value]:
-        """Return the masks and what is counted of them a beat later, out of registers."""
-        ahead = Signal()
-        mask = Signal.like(masks.mask, name="mask", reset_less=True)
-        counts = [
-            Signal.like(x, name=n, reset_less=True) for x, n in ((lower, "lower"), (total, "total"))
+    def _count(self, m: Module, masks: Masks, step: Value, load: Value, next_mask: Signal) -> _Beat:
+        """Return the beat of the masks, its names counted in the same clock."""
+        used, (lower, upper) = self._slots_used(), self._counts(m, masks.mask)
+        middle, after = Signal(len(used) + 1), Signal(len(used) + 1)
+        m.d.comb += [next_mask.eq(step), middle.eq(used + lower), after.eq(middle + upper)]
+        with m.If(step):
+            m.d.sync += used.eq(after)
+        with m.If(load):
+            m.d.sync += used.eq(self.lanes - 1)
+        return _Beat(
+            mask=masks.mask,
+            valid=masks.valid,
+            used=used,
+            middle=middle,
+            needs_unit=after[-1],
+            wanted=masks.wanted,
+            any=masks.valid,
+        )
+
+    def _count_ahead(
+        self, m: Module, masks: Masks, step: Value, load: Value, next_mask: Signal
+    ) -> _Beat:
+        """Return the beat of masks that came two beats before: one to count its names, and one to
+        find out the slots.
+        """
+        used, (lower, upper) = self._slots_used(), self._counts(m, masks.mask)
+        total = lower + upper
+        counted, begins = Signal(), Signal()
+        mask = Signal.like(masks.mask, name="counted_mask", reset_less=True)
+        low = Signal.like(lower, name="lower", reset_less=True)
+        every = Signal.like(total, name="total", reset_less=True)
+        valid, free, moves = Signal(), Signal(), Signal()
+        m.d.comb += [
+            free.eq(~valid | step),
+            moves.eq(~counted | free),
+            next_mask.eq(masks.valid & moves),
         ]
-        free = ~ahead | step
-        m.d.comb += taken.eq(masks.valid & free)
+        with m.If(moves):
+            m.d.sync += [
+                Cat(counted, begins).eq(Cat(masks.valid, masks.valid & masks.begins)),
+                Cat(mask, low, every).eq(Cat(masks.mask, lower, total)),
+            ]
+        beat = _Beat(
+            mask=Signal.like(mask, name="mask", reset_less=True),
+            valid=valid,
+            used=Signal.like(used, name="used_before", reset_less=True),
+            middle=Signal(len(used) + 1, name="middle", reset_less=True),
+            needs_unit=Signal(name="needs_unit"),
+            wanted=masks.wanted & ~begins,
+            any=valid | counted,
+        )
+        after = Signal(len(used) + 1)
+        m.d.comb += after.eq(used + every)
         with m.If(free):
-            m.d.sync += [ahead.eq(masks.valid), mask.eq(masks.mask)]
-            m.d.sync += [count.eq(x) for count, x in zip(counts, (lower, total), strict=True)]
-        return Masks(mask, ahead, masks.wanted, masks.counted), counts[0], counts[1]
+            m.d.sync += [
+                valid.eq(counted),
+                beat.mask.eq(mask),
+                beat.used.eq(used),
+                beat.middle.eq(used + low),
+                beat.needs_unit.eq(after[-1] & counted),
+            ]
+            with m.If(counted):
+                m.d.sync += used.eq(after)
+        with m.If(load):
+            m.d.sync += used.eq(self.lanes - 1)
+        return beat
+
+    def _slots_used(self) -> Signal:
+        """Return a register of the slots used so far less one, so that a carry says that they ran
+        out.
+        """
+        return Signal((self.lanes - 1).bit_length(), name="used")
+
+    def _counts(self, m: Module, mask: Value) -> tuple[Value, Value]:
+        """Return the ones of the lower half of a mask, and of the upper."""
+        half = self.lanes // 2
+        return ones(m, mask[:half]) if half else Const(0, 1), ones(m, mask[half:])
 
     def _word(self, m: Module, dense: Sequence[Value], clocks: int) -> Signal:
         """Return the word of so many clocks ago, 0 where it was not of a dense layer."""

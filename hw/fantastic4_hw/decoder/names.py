@@ -76,7 +76,11 @@ class NameUnits(wiring.Component):
 
         three = Const(0) if most < 3 else width == 3
         third = turn.all()
-        m.d.comb += self.spare.eq(Mux(three, third, turn.any()) | (width == 0))
+        nameless: Value = width == 0
+        if most < 3:  # these are asked for a clock later, at the earliest
+            nameless = Signal()
+            m.d.sync += nameless.eq(width == 0)
+        m.d.comb += self.spare.eq(Mux(three, third, turn.any()) | nameless)
         select = Mux(three, Cat(third, Const(0, 1)), turn) if most > 2 else turn
         planes: list[Value] = [of_four(m, select, [field[0], *reversed(kept[1:])], platform)]
         if most > 1:

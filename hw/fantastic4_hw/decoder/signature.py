@@ -29,8 +29,8 @@ COMMAND_LAYOUT = data.StructLayout(
 )
 """Begins a layer: its ``Format``, bits of a code's name, bits of a gap, beats it has, the same less
 one, and how many blocks, modulo 8. A *block* is the beats a word has the masks (``bitmask``) or the
-flags (``bitmask2``) of; in ``dense``, a beat. ``near`` is not part of the command: it is set while
-fewer than ``1 << near_bits`` beats of the layer have yet to be asked for."""
+flags (``bitmask2``) of; in ``dense``, a beat. ``near`` is not part of the command: it is set
+while fewer than ``1 << near_bits`` beats of the layer have yet to be asked for."""
 
 
 def near_bits(kind: Format, lanes: int) -> int:
