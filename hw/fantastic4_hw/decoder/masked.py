@@ -45,7 +45,7 @@ class _Beat:
 
     ``used`` are the slots that names before it used, less one; ``middle`` is that and its names of
     the lower half; ``needs_unit`` says that its names reach into the next unit. ``wanted`` is that
-    of the masks, as it counts for this beat; there is ``any``, if not here then on its way.
+    of the masks, as it counts for this beat.
     """
 
     mask: Value
@@ -54,7 +54,6 @@ class _Beat:
     middle: Value
     needs_unit: Value
     wanted: Value
-    any: Value
 
 
 class MaskedDecoder(Decoder):
@@ -178,11 +177,11 @@ class MaskedDecoder(Decoder):
             self.can.eq(beat.valid & ~blocked & (self.i.valid | ~(needs_name | beat.wanted))),
             # Of masks that are counted ahead none is there in a dense layer.
             step.eq(self.step if self.ahead else self.step & ~dense),
-            takes_mask.eq(beat.wanted & Mux(beat.any, step & ~needs_name, 1)),
+            takes_mask.eq(beat.wanted & Mux(beat.valid, step & ~needs_name, 1)),
             dense_word.eq(self.step & dense),
             # The step comes late: it is the last to be looked at.
             self.i.ready.eq(
-                (self.step & (dense | needs_name | beat.wanted)) | (beat.wanted & ~beat.any)
+                (self.step & (dense | needs_name | beat.wanted)) | (beat.wanted & ~beat.valid)
             ),
             names.takes.eq(step & beat.needs_unit),
         ]
@@ -237,7 +236,6 @@ class MaskedDecoder(Decoder):
             middle=middle,
             needs_unit=after[-1],
             wanted=masks.wanted,
-            any=masks.valid,
         )
 
     def _count_ahead(
@@ -270,7 +268,6 @@ class MaskedDecoder(Decoder):
             middle=Signal(len(used) + 1, name="middle", reset_less=True),
             needs_unit=Signal(name="needs_unit"),
             wanted=masks.wanted & ~begins,
-            any=valid | counted,
         )
         after = Signal(len(used) + 1)
         m.d.comb += after.eq(used + every)
@@ -378,7 +375,5 @@ def _history(m: Module, bit: Value, clocks: int) -> list[Value]:
     """Return ``bit``, as it was one clock ago, and so on up to so many clocks."""
     found = [bit]
     for clock in range(clocks):
-        later = Signal(name=f"dense_{clock}")
-        m.d.sync += later.eq(found[-1])
-        found.append(later)
+        found.append(delayed(m, found[-1], 1, f"dense_{clock}", flags=1))
     return found
