@@ -108,7 +108,10 @@ class ActivationMemory(wiring.Component):
         writes = [self.write_input, self._later(m, self.write_hidden)]
         if self.cfg.shared_activations:
             found = 2 * [self._shared(m, step, writes)]
-            m.d.comb += self.hold.eq(writes[0].valid & writes[1].valid)
+            # Of its own: the port's flag has to be everywhere in the memory.
+            hidden_comes = Signal(reset_less=True)
+            m.d.sync += hidden_comes.eq(self.write_hidden.valid)
+            m.d.comb += self.hold.eq(writes[0].valid & hidden_comes)
         else:
             found = [
                 self._separate(m, step, "inputs", self.cfg.input_chunks, writes[0]),

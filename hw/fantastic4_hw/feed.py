@@ -10,11 +10,20 @@ from amaranth.lib.wiring import In, Out
 from fantastic4.config import CoreConfig
 from fantastic4.formats.beats import beats_a_word
 from fantastic4.layout import Format
-from fantastic4.pace import joins
 from fantastic4_hw.decoder.select import SelectDecoder, beats_width, palette_formats
 from fantastic4_hw.decoder.signature import COMMAND_LAYOUT, ENTRY_LAYOUT, near_bits
+from fantastic4_hw.delay import COPIES, copies
 from fantastic4_hw.memories import word_layout
 from fantastic4_hw.shapes import LAYER_LAYOUT, beat_layout
+
+
+def by_bank(m: Module, cfg: CoreConfig, value: Value, name: str) -> list[Value]:
+    """Return ``value`` for each bank of an engine: in a core whose engines are told, a clock later
+    and from registers ``name_0``, … for some banks each.
+    """
+    count = min(COPIES, cfg.banks)
+    found = copies(m, value, count, name) if cfg.told else [value] * count
+    return [found[bank * count // cfg.banks] for bank in range(cfg.banks)]
 
 
 class EngineFeed(wiring.Component):
@@ -26,7 +35,8 @@ class EngineFeed(wiring.Component):
 
     Of the core's own memories there is always a word at hand, once there has been one: no decoder
     looks whether there is, and the first command waits for it. Decoders of a `steady` core are all
-    as far as the first of them.
+    as far as the first of them, and hear what they are ``told`` from a few registers, each for some
+    of the banks, a clock later.
 
     Members
     -------
@@ -76,27 +86,26 @@ class EngineFeed(wiring.Component):
         m = Module()
         decoders = [SelectDecoder(self.cfg) for _ in range(self.cfg.banks)]
         faults = []
+        layer = (self.command.payload, self.entry, self.open, self.first_layer)
+        told: Value = Cat(self.start, self.command.valid, self.step, *layer)
+        groups = by_bank(m, self.cfg, told, "told")
         for bank, decoder in enumerate(decoders):
             m.submodules[f"decoder_{bank}"] = decoder
-            words = self.words[bank]
+            words, first_layer = self.words[bank], Signal(name=f"first_layer_{bank}")
+            layer = (decoder.command.payload, decoder.entry, decoder.open, first_layer)
             m.d.comb += [
-                decoder.start.eq(self.start),
-                decoder.command.payload.eq(self.command.payload),
-                decoder.command.valid.eq(self.command.valid),
-                decoder.entry.eq(self.entry),
-                decoder.open.eq(self.open),
+                Cat(decoder.start, decoder.command.valid, decoder.step, *layer).eq(groups[bank]),
                 decoder.i.payload.eq(words.payload.data),
                 decoder.i.valid.eq(words.valid if self.cfg.external_weights else 1),
                 words.ready.eq(decoder.i.ready),
-                decoder.step.eq(self.step),
             ]
             fresh = Signal(name=f"fresh_{bank}")
             wrong = Signal(name=f"wrong_{bank}")
             m.d.sync += wrong.eq(words.valid & words.ready & (words.payload.first != fresh))
             with m.If(words.valid & words.ready):
                 m.d.sync += fresh.eq(0)
-            with m.If(self.command.valid & self.command.ready):
-                m.d.sync += fresh.eq(self.first_layer)
+            with m.If(decoder.command.valid & self.command.ready):
+                m.d.sync += fresh.eq(first_layer)
             faults += [wrong, decoder.fault]
         steady = self.cfg.steady
         ready = [decoder.command.ready for decoder in ([] if steady else decoders)]
@@ -186,7 +195,7 @@ class LayerFeed(wiring.Component):
             few = [
                 (self.command.format == kind)
                 & ~remaining[near_bits(kind, self.cfg.bank_lanes) :].any()
-                for kind in (Format.DENSE, Format.BITMASK, Format.BITMASK2)
+                for kind in (Format.BITMASK, Format.BITMASK2)
             ]
             return Cat(few).any()
 
@@ -242,6 +251,4 @@ class LayerFeed(wiring.Component):
         counts = words(Format.BITMASK)
         if "bitmask2" in self.cfg.formats:
             counts = Mux(record.format == Format.BITMASK2, words(Format.BITMASK2), counts)
-        if joins(self.cfg) is not None:
-            counts = Mux(record.format == Format.DENSE, record.beats, counts)
         return counts

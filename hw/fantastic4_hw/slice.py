@@ -14,7 +14,7 @@ from fantastic4.timing import WRITTEN_AT_ONCE, read_latency
 from fantastic4_hw.array import Array
 from fantastic4_hw.decoder.signature import COMMAND_LAYOUT, ENTRY_LAYOUT
 from fantastic4_hw.delay import delayed
-from fantastic4_hw.feed import EngineFeed
+from fantastic4_hw.feed import EngineFeed, by_bank
 from fantastic4_hw.memories import (
     WeightBanks,
     WordWritePort,
@@ -206,7 +206,7 @@ class Slice(SlicePorts):
 
         Decoders of a steady core need not be asked for their beats: once the first of them has one
         they all have. What they are told reaches each engine a clock after the one before, as
-        chunks do, and their beats as much later.
+        chunks do, and their beats come as much later.
         """
         cfg = self.cfg
         layer = (self.command, self.entry, self.open, self.first_layer)
@@ -216,8 +216,8 @@ class Slice(SlicePorts):
         for engine, beats in enumerate(array.beats):
             m.submodules[f"feed_{engine}"] = feed = EngineFeed(cfg)
             feeds.append(feed)
-            if cfg.told:
-                told = delayed(m, told, TOLD, f"told_{engine}")
+            if cfg.told and engine:
+                told = delayed(m, told, 1, f"told_{engine}")
             layer = (feed.command.payload, feed.entry, feed.open, feed.first_layer)
             m.d.comb += Cat(feed.start, feed.command.valid, feed.step, *layer).eq(told)
             memories += self._words(m, engine, feed)
@@ -249,11 +249,12 @@ class Slice(SlicePorts):
             return []
         together = cfg.banks if cfg.lock_step else 1
         memories: list[WordWritePort] = []
+        start = by_bank(m, cfg, feed.start, f"start_{engine}")
         for index in range(0, cfg.banks, together):
             banks = WeightBanks(cfg, together)
             m.submodules[f"banks_{first + index}"] = banks
             memories += banks.write
-            m.d.comb += banks.start.eq(feed.start)
+            m.d.comb += banks.start.eq(start[index])
             for words, port in zip(banks.o, feed.words[index : index + together], strict=True):
                 connect(m, words, port)
         return memories

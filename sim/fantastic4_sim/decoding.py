@@ -112,14 +112,18 @@ def run_layers(
 
 
 def command_of(params: Params, count: int, kind: Format, lanes: int) -> dict[str, int]:
-    """Return the command of a layer of ``count`` beats of ``lanes`` codes."""
+    """Return the command of a layer of ``count`` beats of ``lanes`` codes.
+
+    Of formats without blocks it says what those of *bitmask* would be.
+    """
+    span = beats_a_word(Format.BITMASK2 if kind == Format.BITMASK2 else Format.BITMASK, lanes)
     return {
         "format": kind,
         "width": params.width,
         "gap": params.gap,
         "beats": count,
         "last": (count - 1) % (1 << BEATS_WIDTH),
-        "blocks": (count if kind == Format.DENSE else -(-count // beats_a_word(kind, lanes))) % 8,
+        "blocks": -(-count // span) % 8,
         "near": count < 1 << near_bits(kind, lanes),
     }
 

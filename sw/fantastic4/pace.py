@@ -103,17 +103,23 @@ SEEN = 1
 """Clocks from the first beat of a steady core's first decoder until the array knows."""
 
 
+def counts_ahead(kind: Format, cfg: CoreConfig) -> bool:
+    """Return whether a format's decoder counts names a beat ahead."""
+    return kind == Format.BITMASK and cfg.name_width <= 2 and not cfg.external_weights
+
+
 def first_beat(kind: Format, cfg: CoreConfig) -> int:
     """Return the clocks from a command to a decoder's first beat, for those that have a fixed one.
 
     It can be asked for then.
     """
     palette = cfg.name_width > 2
+    bitmask = 4 if counts_ahead(Format.BITMASK, cfg) else 2
     return {
         Format.DENSE: 1,
         Format.TERNARY: 5,
         Format.TERNARY5: 2,
-        Format.BITMASK: 17 if palette else 4,
+        Format.BITMASK: 17 if palette else bitmask,
         Format.BITMASK2: 17 if palette else 3,
     }[kind]
 
@@ -121,7 +127,8 @@ def first_beat(kind: Format, cfg: CoreConfig) -> int:
 def beat_latency(kind: Format, cfg: CoreConfig) -> int:
     """Return the clocks that a format's decoder takes from being asked for a beat to having it."""
     if kind in WIDE:
-        return 1 + max(1, cfg.bank_lanes.bit_length() - 1) + (cfg.name_width <= 2)
+        levels = max(1, cfg.bank_lanes.bit_length() - 1)
+        return 2 * counts_ahead(kind, cfg) + 1 + levels + (cfg.name_width <= 2)
     return {Format.TERNARY: 1, Format.TERNARY5: 2}.get(kind, 0)
 
 

@@ -1,19 +1,32 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the tests of the gateware share."""
 
+import subprocess
 from collections.abc import Callable
 from copy import copy
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from amaranth.lib import wiring
 
 from fantastic4 import golden
 from fantastic4.config import CoreConfig, formats_for
+from fantastic4.errors import FantasticError
 from fantastic4.image import parse
 from fantastic4.network import Network
 from fantastic4.timing import timing
+from fantastic4_hw.measure import find_yosys
+from fantastic4_hw.verilog import convert
 from fantastic4_sim.device import Device
+
+MODELS = {
+    "ecp5": "+/ecp5/cells_sim.v",
+    "ice40": "+/ice40/cells_sim.v",
+    "xc7": "+/xilinx/cells_sim.v",
+}
+"""What yosys says a family's cells do."""
 
 
 @pytest.fixture
@@ -60,3 +73,29 @@ def check() -> Callable[[Device, Network, bytes, np.ndarray], None]:
         assert stalled.beats.tolist() == [predicted.beats] * len(x)
 
     return run
+
+
+@pytest.fixture
+def cells_equal(tmp_path: Path) -> Callable[[wiring.Component, str], bool]:
+    """Proves with yosys that a component without registers computes the same from a family's cells
+    as from plain logic, whatever its inputs.
+    """
+    try:
+        yosys = find_yosys()
+    except FantasticError:
+        pytest.skip("no yosys here")
+
+    def proved(component: wiring.Component, family: str) -> bool:
+        text = "".join(convert(component, name, name) for name in ("generic", family))
+        (tmp_path / "both.v").write_text(text)
+        script = (
+            f"read_verilog both.v; read_verilog -defer -overwrite {MODELS[family]}; "
+            f"miter -equiv -make_outputs generic {family} both; hierarchy -check -top both; "
+            "proc; flatten; opt_clean; sat -verify -prove trigger 0 both"
+        )
+        command = [yosys, "-Q", "-p", script]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert "Solving" in done.stdout, done.stdout[-2000:] + done.stderr[-2000:]
+        return done.returncode == 0
+
+    return proved

@@ -59,7 +59,7 @@ def test_reads_what_was_written(rng, geometry, lanes, engines, gap):
 
 
 @pytest.mark.parametrize("hidden", [0, 1])
-@pytest.mark.parametrize(("name_width", "latency"), [(4, 4), (2, 5)])
+@pytest.mark.parametrize(("name_width", "latency"), [(4, 4), (2, 7)])
 def test_latency_rate_and_a_write_before(rng, geometry, hidden, name_width, latency):
     """Chunks come when slower decoders have their codes."""
     cfg = geometry(4, 2, formats=("dense", "bitmask"), name_width=name_width)

@@ -109,7 +109,7 @@ def test_first_beats():
 
 @pytest.mark.parametrize(
     ("name_width", "first", "latencies"),
-    [(4, 17, [2, 2, 3, 4]), (2, 4, [3, 3, 4, 5]), (1, 4, [3, 3, 4, 5])],
+    [(4, 17, [2, 2, 3, 4]), (2, 4, [5, 5, 6, 7]), (1, 4, [5, 5, 6, 7])],
 )
 def test_first_beats_of_masks(name_width, first, latencies):
     """And of dense layers beside masks; more lanes take longer to spread."""
@@ -118,6 +118,13 @@ def test_first_beats_of_masks(name_width, first, latencies):
         assert first_beat(Format.BITMASK, cfg) == first
         assert first_beat(Format.DENSE, cfg) == 1
         assert beat_latency(Format.BITMASK, cfg) == decode_latency(cfg) == latency
+
+
+def test_nothing_is_counted_ahead_of_words_that_may_be_late():
+    for name_width, first, latency in ((4, 17, 4), (2, 2, 5)):
+        cfg = replace(BASE, bank_lanes=8, name_width=name_width, external_weights=True)
+        assert first_beat(Format.BITMASK, cfg) == first
+        assert beat_latency(Format.BITMASK, cfg) == latency
 
 
 def test_a_core_of_several_formats_is_as_late_as_the_slowest():

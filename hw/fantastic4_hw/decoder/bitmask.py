@@ -3,7 +3,8 @@
 
 from amaranth.hdl import Const, Module, Mux, Signal, Value
 
-from fantastic4_hw.decoder.masked import MaskedDecoder, Masks
+from fantastic4_hw.decoder.counting import Masks
+from fantastic4_hw.decoder.masked import MaskedDecoder
 from fantastic4_hw.mux import of_four
 
 BLOCK = 4
@@ -19,8 +20,8 @@ class BitmaskDecoder(MaskedDecoder):
 
     @property
     def ahead(self) -> bool:
-        """See `MaskedDecoder`."""
-        return self.name_width <= 2
+        """See `MaskedDecoder`. Narrow names leave a beat without a name word in time for it."""
+        return self.at_hand and self.name_width <= 2
 
     def masks(
         self, m: Module, platform: object, step: Value, takes: Value, running: Value
@@ -34,11 +35,12 @@ class BitmaskDecoder(MaskedDecoder):
         full = Signal()
         phase = Signal(2)
         begins, valid, have_next, ends = Signal(), Signal(), Signal(), Signal()
+        another = full | takes if self.ahead else full  # word, or one that is on its way
         m.d.comb += [
             begins.eq(phase == 0),
             valid.eq(full | ~begins),
-            have_next.eq(full if self.ahead else full & ~begins),
-            ends.eq(~running & (begins | ~full) & (phase == command.last[:2])),
+            have_next.eq(another if self.ahead else full & ~begins),
+            ends.eq(~running & (begins | ~another) & (phase == command.last[:2])),
         ]
         with m.If(step):
             m.d.sync += phase.eq(Mux(ends, 0, phase + 1))
@@ -52,5 +54,4 @@ class BitmaskDecoder(MaskedDecoder):
             valid=valid,
             wanted=running & ~have_next,
             counted=Const(1),
-            begins=begins,
         )

@@ -4,7 +4,8 @@
 from amaranth.hdl import Cat, Module, Mux, Signal, Value
 
 from fantastic4.formats.bitmask2 import GROUPS
-from fantastic4_hw.decoder.masked import MaskedDecoder, Masks
+from fantastic4_hw.decoder.counting import Masks
+from fantastic4_hw.decoder.masked import MaskedDecoder
 
 
 class Bitmask2Decoder(MaskedDecoder):
@@ -94,5 +95,4 @@ class Bitmask2Decoder(MaskedDecoder):
             valid=valid,
             wanted=wants_groups | wants_flags,
             counted=wants_flags,
-            begins=begins_flags,
         )

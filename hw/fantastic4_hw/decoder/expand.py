@@ -6,15 +6,7 @@ from dataclasses import dataclass
 
 from amaranth.hdl import Const, Module, Mux, Signal, Value
 
-
-def ones(m: Module, bits: Value) -> Value:
-    """Return how many of ``bits`` are set."""
-    if len(bits) == 1:
-        return bits
-    half = len(bits) // 2
-    total = Signal(range(len(bits) + 1), name="ones")
-    m.d.comb += total.eq(ones(m, bits[:half]) + ones(m, bits[half:]))
-    return total
+from fantastic4_hw.popcount import ones
 
 
 def levels(lanes: int) -> int:

@@ -2,58 +2,16 @@
 """What decoders of masks with packed non-zero codes have in common: all behind the mask."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from amaranth.hdl import Cat, Const, Module, Mux, ResetInserter, Signal, Value
 
 from fantastic4.layout import Format
-from fantastic4_hw.decoder.expand import Spread, later, level, levels, ones
+from fantastic4_hw.decoder.counting import LATE, Masks, count_ahead, count_at_once
+from fantastic4_hw.decoder.expand import Spread, later, level, levels
 from fantastic4_hw.decoder.names import NameUnits, Palettes
 from fantastic4_hw.decoder.signature import BEATS_WIDTH, Decoder
 from fantastic4_hw.delay import delayed
-
-
-@dataclass(frozen=True)
-class Masks:
-    """Where the masks come from, as signals that `MaskedDecoder` reads.
-
-    Parameters
-    ----------
-    mask : Value
-        Lanes of the beat that are not zero.
-    valid : Value
-        There is such a beat.
-    wanted : Value
-        The next word is one of masks, unless the beat takes a name word.
-    counted : Value
-        If that word is taken, it is one of those that the command counts.
-    begins : Value
-        The mask is the first of a word.
-    """
-
-    mask: Value
-    valid: Value
-    wanted: Value
-    counted: Value
-    begins: Value
-
-
-@dataclass(frozen=True)
-class _Beat:
-    """What is known of a beat when it can be asked for.
-
-    ``used`` are the slots that names before it used, less one; ``middle`` is that and its names of
-    the lower half; ``needs_unit`` says that its names reach into the next unit. ``wanted`` is that
-    of the masks, as it counts for this beat.
-    """
-
-    mask: Value
-    valid: Value
-    used: Value
-    middle: Value
-    needs_unit: Value
-    wanted: Value
 
 
 class MaskedDecoder(Decoder):
@@ -70,6 +28,9 @@ class MaskedDecoder(Decoder):
     ahead. ``command_to_beat`` clocks lie between a command and its first beat. What goes through
     the network does not stop.
 
+    ``ahead``, names are counted a beat before they are used, and words are taken the clock after
+    the beat was asked for: where they come from is far away, and has a register in front of it.
+
     With ``dense`` it decodes dense layers, too: their words join what comes through the
     network two levels before its end, where a LUT has an input to spare, as a multiplexer behind
     two decoders would cost one a bit.
@@ -84,6 +45,8 @@ class MaskedDecoder(Decoder):
         4, or the most bits of a name if that is 1 or 2.
     dense : bool
         Dense layers, too.
+    at_hand : bool
+        There is always a word: ``i.valid`` is not looked at.
     """
 
     beat_to_command = 1
@@ -95,21 +58,17 @@ class MaskedDecoder(Decoder):
         count_width: int = BEATS_WIDTH,
         name_width: int = 4,
         dense: bool = False,
+        at_hand: bool = False,
     ):
         self.name_width = name_width
-        self.dense = dense
+        self.dense, self.at_hand = dense, at_hand
         super().__init__(lanes, count_width)
 
     first_words = 1
     """Words of masks that the first beat may need."""
 
-    @property
-    def ahead(self) -> bool:
-        """Masks are counted two beats before they are used, which makes the clock faster.
-
-        Narrow names leave a beat without a name word early enough for it.
-        """
-        return False
+    ahead = False
+    """Whether names are counted a beat ahead."""
 
     @property
     def command_to_beat(self) -> int:
@@ -122,15 +81,21 @@ class MaskedDecoder(Decoder):
     @property
     def latency(self) -> int:
         """See `Decoder`: the ring, the levels of the network, and what makes masks of names."""
-        return 1 + levels(self.lanes) + (self.name_width <= 2)
+        return self._late + 1 + levels(self.lanes) + (self.name_width <= 2)
+
+    @property
+    def _late(self) -> int:
+        """Clocks from being asked for a beat to looking at its names."""
+        return LATE * self.ahead
 
     def masks(
         self, m: Module, platform: object, step: Value, takes: Value, running: Value
     ) -> Masks:
         """Return the source of masks.
 
-        ``step``: the masks are used; ``takes``: the word at the port is taken, and is one of masks;
-        ``running``: words that the command counts remain.
+        ``step``: the masks are used; ``takes``: the word at the port is taken, and is one of masks,
+        which ``ahead`` was decided the clock before; ``running``: words that the command counts
+        remain.
         """
         raise NotImplementedError
 
@@ -142,15 +107,17 @@ class MaskedDecoder(Decoder):
         load, step, takes_mask = Signal(), Signal(), Signal()
         running = Signal()
         next_mask = Signal()
-        dense = Signal()
-        takes = takes_mask & self.i.valid
-        masks = self.masks(m, platform, next_mask, takes, running & ~dense)
-        count = self._count_ahead if self.ahead else self._count
-        beat = count(m, masks, step, load, next_mask)
+        is_dense, dense = Signal(), Signal()
+        word = delayed(m, self.i.payload, max(0, self._late - 1), "taken")
+        here: Value = Const(1) if self.at_hand else self.i.valid
+        takes = Signal()
+        masks = self.masks(m, platform, next_mask, takes, running)
+        count = count_ahead if self.ahead else count_at_once
+        beat = count(m, masks, step, load, next_mask, platform)
 
-        m.submodules.names = names = NameUnits(lanes, self.name_width)
+        m.submodules.names = names = NameUnits(lanes, self.name_width, self._late)
         m.d.comb += [
-            names.word.eq(self.i.payload),
+            names.word.eq(word),
             names.width.eq(command.width),
             names.restart.eq(load),
         ]
@@ -171,30 +138,37 @@ class MaskedDecoder(Decoder):
             blocked = self.entry.write
 
         # Words: a beat takes a name word or, if it does not, a word of masks.
-        dense_word = Signal()
+        takes_unit, wants = Signal(), Signal()
         needs_name = beat.needs_unit & ~names.spare
         m.d.comb += [
-            self.can.eq(beat.valid & ~blocked & (self.i.valid | ~(needs_name | beat.wanted))),
+            self.can.eq(beat.valid & ~blocked & (here | ~(needs_name | masks.wanted))),
             # Of masks that are counted ahead none is there in a dense layer.
             step.eq(self.step if self.ahead else self.step & ~dense),
-            takes_mask.eq(beat.wanted & Mux(beat.valid, step & ~needs_name, 1)),
-            dense_word.eq(self.step & dense),
+            takes_mask.eq(masks.wanted & Mux(beat.valid, step & ~needs_name, 1)),
             # The step comes late: it is the last to be looked at.
-            self.i.ready.eq(
-                (self.step & (dense | needs_name | beat.wanted)) | (beat.wanted & ~beat.valid)
+            wants.eq(
+                (self.step & (dense | needs_name | masks.wanted)) | (masks.wanted & ~beat.valid)
             ),
-            names.takes.eq(step & beat.needs_unit),
+            takes_unit.eq(step & beat.needs_unit),
+            names.takes.eq(takes_unit),
         ]
         if self.dense:
-            m.d.sync += dense.eq(command.format == Format.DENSE)
+            m.d.comb += is_dense.eq(command.format == Format.DENSE)
+            m.d.sync += dense.eq(is_dense)
             with m.If(dense):
-                m.d.comb += self.can.eq(running & self.i.valid)
+                m.d.comb += self.can.eq(self.open & here)
+        word_of = m.d.sync if self.ahead else m.d.comb
+        word_of += [self.i.ready.eq(wants), takes.eq(takes_mask & here)]
+        works_dense: Value = dense
+        if self.ahead:
+            takes_unit = delayed(m, takes_unit, LATE, "takes_unit", flags=1)
+            works_dense = delayed(m, dense, LATE, "works_dense", flags=1)
 
         # The ring: slots that have been used hold the unit that comes with this beat.
         slots = [
             Signal.like(code, name=f"slot_{s}", reset_less=True) for s, code in enumerate(unit)
         ]
-        with m.If(step & beat.needs_unit):
+        with m.If(takes_unit):
             m.d.sync += [slot.eq(code) for slot, code in zip(slots, unit, strict=True)]
         ring = [Mux(s <= beat.used, unit[s], slots[s]) for s in range(lanes)]
         ring = ring[1:] + ring[:1]
@@ -205,9 +179,14 @@ class MaskedDecoder(Decoder):
         m.d.comb += [
             self.command.ready.eq(~self.open),
             load.eq(self.command.valid & self.command.ready),
-            running.eq(self.open & ~(command.near & all_taken)),
         ]
-        with m.If(self.i.valid & ((takes_mask & masks.counted) | dense_word)):
+        remain = self.open & ~(command.near & all_taken)
+        if self.ahead:
+            # A clock late, which is early enough: behind a word none is wanted for two clocks.
+            m.d.sync += running.eq((load | remain) & ~is_dense)
+        else:
+            m.d.comb += running.eq(remain & ~dense)
+        with m.If(here & takes_mask & masks.counted):
             m.d.sync += [blocks.eq(blocks + 1), all_taken.eq((blocks + 1)[:-1] == command.blocks)]
         with m.If(load):
             m.d.sync += [blocks.eq(0), all_taken.eq(command.blocks == 0)]
@@ -215,90 +194,14 @@ class MaskedDecoder(Decoder):
         # A register behind the ring, and one behind each level of the network.
         first = Spread(ring, beat.mask, beat.used, beat.middle)
         if has_palette:
-            self._spread_codes(m, first, dense)
+            self._spread_codes(m, first, works_dense)
         else:
-            self._spread_names(m, first, dense)
+            self._spread_names(m, first, works_dense, word)
         return ResetInserter(self.start)(m)
 
-    def _count(self, m: Module, masks: Masks, step: Value, load: Value, next_mask: Signal) -> _Beat:
-        """Return the beat of the masks, its names counted in the same clock."""
-        used, (lower, upper) = self._slots_used(), self._counts(m, masks.mask)
-        middle, after = Signal(len(used) + 1), Signal(len(used) + 1)
-        m.d.comb += [next_mask.eq(step), middle.eq(used + lower), after.eq(middle + upper)]
-        with m.If(step):
-            m.d.sync += used.eq(after)
-        with m.If(load):
-            m.d.sync += used.eq(self.lanes - 1)
-        return _Beat(
-            mask=masks.mask,
-            valid=masks.valid,
-            used=used,
-            middle=middle,
-            needs_unit=after[-1],
-            wanted=masks.wanted,
-        )
-
-    def _count_ahead(
-        self, m: Module, masks: Masks, step: Value, load: Value, next_mask: Signal
-    ) -> _Beat:
-        """Return the beat of masks that came two beats before: one to count its names, and one to
-        find out the slots.
-        """
-        used, (lower, upper) = self._slots_used(), self._counts(m, masks.mask)
-        total = lower + upper
-        counted, begins = Signal(), Signal()
-        mask = Signal.like(masks.mask, name="counted_mask", reset_less=True)
-        low = Signal.like(lower, name="lower", reset_less=True)
-        every = Signal.like(total, name="total", reset_less=True)
-        valid, free, moves = Signal(), Signal(), Signal()
-        m.d.comb += [
-            free.eq(~valid | step),
-            moves.eq(~counted | free),
-            next_mask.eq(masks.valid & moves),
-        ]
-        with m.If(moves):
-            m.d.sync += [
-                Cat(counted, begins).eq(Cat(masks.valid, masks.valid & masks.begins)),
-                Cat(mask, low, every).eq(Cat(masks.mask, lower, total)),
-            ]
-        beat = _Beat(
-            mask=Signal.like(mask, name="mask", reset_less=True),
-            valid=valid,
-            used=Signal.like(used, name="used_before", reset_less=True),
-            middle=Signal(len(used) + 1, name="middle", reset_less=True),
-            needs_unit=Signal(name="needs_unit"),
-            wanted=masks.wanted & ~begins,
-        )
-        after = Signal(len(used) + 1)
-        m.d.comb += after.eq(used + every)
-        with m.If(free):
-            m.d.sync += [
-                valid.eq(counted),
-                beat.mask.eq(mask),
-                beat.used.eq(used),
-                beat.middle.eq(used + low),
-                beat.needs_unit.eq(after[-1] & counted),
-            ]
-            with m.If(counted):
-                m.d.sync += used.eq(after)
-        with m.If(load):
-            m.d.sync += used.eq(self.lanes - 1)
-        return beat
-
-    def _slots_used(self) -> Signal:
-        """Return a register of the slots used so far less one, so that a carry says that they ran
-        out.
-        """
-        return Signal((self.lanes - 1).bit_length(), name="used")
-
-    def _counts(self, m: Module, mask: Value) -> tuple[Value, Value]:
-        """Return the ones of the lower half of a mask, and of the upper."""
-        half = self.lanes // 2
-        return ones(m, mask[:half]) if half else Const(0, 1), ones(m, mask[half:])
-
-    def _word(self, m: Module, dense: Sequence[Value], clocks: int) -> Signal:
+    def _word(self, m: Module, taken: Value, dense: Sequence[Value], clocks: int) -> Signal:
         """Return the word of so many clocks ago, 0 where it was not of a dense layer."""
-        before = delayed(m, self.i.payload, clocks - 1, "dense_word")
+        before = delayed(m, taken, clocks - 1, "dense_word")
         word = Signal(4 * self.lanes, name="dense_word", reset_less=True)
         m.d.sync += word.eq(before)
         with m.If(~dense[clocks - 1]):
@@ -339,10 +242,10 @@ class MaskedDecoder(Decoder):
         if self.lanes <= 2:
             word: Value = self.i.payload
             return [Mux(dense[0], word.word_select(n, 4), code) for n, code in enumerate(values)]
-        word = self._word(m, dense, levels(self.lanes) - 1)
+        word = self._word(m, self.i.payload, dense, levels(self.lanes) - 1)
         return [word.word_select(n, 4) | code for n, code in enumerate(values)]
 
-    def _spread_names(self, m: Module, at: Spread, works_dense: Value) -> None:
+    def _spread_names(self, m: Module, at: Spread, works_dense: Value, taken: Value) -> None:
         """Names to masks in ``o``: name ``n`` is mask ``n``."""
         last = levels(self.lanes)
         dense = _history(m, works_dense, last + 1)
@@ -353,12 +256,14 @@ class MaskedDecoder(Decoder):
             at = after
             if s == last:
                 # Bits that the layer's names do not have.
+                missing = Cat(self.command.payload.width <= n for n in range(self.name_width))
+                missing = delayed(m, missing, self._late, "missing")
                 for bit in range(self.name_width):
-                    with m.If(self.command.payload.width <= bit):
+                    with m.If(missing[bit]):
                         m.d.sync += [value[bit].eq(0) for value in after.values]
         word: Value = Const(0, 4 * self.lanes)
         if self.dense:
-            word = self._word(m, dense, last + 1)
+            word = self._word(m, taken, dense, last + 1)
             with m.If(dense[last]):
                 m.d.sync += at.mask.eq(0)
         for lane in range(self.lanes):

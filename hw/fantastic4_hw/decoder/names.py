@@ -7,6 +7,7 @@ from amaranth.lib.wiring import In, Out
 
 from fantastic4.formats.names import FIELDS
 from fantastic4_hw.decoder.signature import ENTRY_LAYOUT
+from fantastic4_hw.delay import delayed
 from fantastic4_hw.mux import of_four
 
 
@@ -21,6 +22,8 @@ class NameUnits(wiring.Component):
         Names of a unit.
     most : int
         Bits of the widest name: 1, 2 or 4.
+    late : int
+        Clocks that units and words come later; 0 with ``most`` of 4.
 
     Members
     -------
@@ -29,12 +32,12 @@ class NameUnits(wiring.Component):
     width : ``In(3)``
         Bits of its names.
     word : ``In(4 * lanes)``
-        The next name word; needed in clocks in which ``spare`` is low.
+        The next name word; needed in clocks in which ``spare`` is low, or ``late`` behind them.
     takes : ``In(1)``
         The unit is used, and with it the word, if ``spare`` is low.
     unit : ``Out(ArrayLayout(most, lanes))``
-        The next unit. Bits that names of ``width`` do not have are anything with ``most`` of 1 or
-        2, and with 4 as in the word; a palette is periodic.
+        The next unit, of ``late`` clocks ago. Bits that names of ``width`` do not have
+        are anything with ``most`` of 1 or 2, and with 4 as in the word; a palette is periodic.
     spare : ``Out(1)``
         The unit needs no word.
     """
@@ -46,8 +49,8 @@ class NameUnits(wiring.Component):
     unit: data.View
     spare: Signal
 
-    def __init__(self, lanes: int, most: int):
-        self.lanes, self.most = lanes, most
+    def __init__(self, lanes: int, most: int, late: int = 0):
+        self.lanes, self.most, self.late = lanes, most, late
         super().__init__(
             {
                 "restart": In(1),
@@ -81,18 +84,23 @@ class NameUnits(wiring.Component):
             nameless = Signal()
             m.d.sync += nameless.eq(width == 0)
         m.d.comb += self.spare.eq(Mux(three, third, turn.any()) | nameless)
+        first = ~turn.any()
+        # When each of the kept fields comes.
+        keeps = [self.takes & first] * FIELDS
+        if most > 2:
+            keeps[1:3] = [self.takes & Mux(three, turn == n, first) for n in (2, 1)]
         select = Mux(three, Cat(third, Const(0, 1)), turn) if most > 2 else turn
+        spare: Value = self.spare
+        was = delayed(m, Cat(select, spare, *keeps), self.late, "was")
+        select, spare, keeps = was[:2], was[2], list(was[3:])
+        for n in range(1, FIELDS):
+            with m.If(keeps[n]):
+                m.d.sync += kept[n].eq(Mux(three, field[3], field[n]) if n < 3 else field[n])
         planes: list[Value] = [of_four(m, select, [field[0], *reversed(kept[1:])], platform)]
         if most > 1:
-            planes.append(Mux(self.spare, kept[2], field[1]))
+            planes.append(Mux(spare, kept[2], field[1]))
         if most > 2:
-            planes += [Mux(self.spare, kept[1], field[2]), field[3]]
-        first = ~turn.any()
-        with m.If(self.takes & first):
-            m.d.sync += kept[3].eq(field[3])
-        for n, when in ((2, 1), (1, 2)):
-            with m.If(self.takes & (Mux(three, turn == when, first) if most > 2 else first)):
-                m.d.sync += kept[n].eq(Mux(three, field[3], field[n]) if most > 2 else field[n])
+            planes += [Mux(spare, kept[1], field[2]), field[3]]
         for slot in range(lanes):
             m.d.comb += self.unit[slot].eq(Cat(plane[slot] for plane in planes))
         return m

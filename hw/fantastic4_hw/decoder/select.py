@@ -55,7 +55,8 @@ def make_decoder(cfg: CoreConfig, kind: Format) -> Decoder:
     decoder, width = DECODERS[kind], count_width(cfg, kind)
     if not issubclass(decoder, MaskedDecoder):
         return decoder(cfg.bank_lanes, width)
-    return decoder(cfg.bank_lanes, width, cfg.name_width, dense=joins(cfg) == kind)
+    own = not cfg.external_weights
+    return decoder(cfg.bank_lanes, width, cfg.name_width, dense=joins(cfg) == kind, at_hand=own)
 
 
 class SelectDecoder(Decoder):

@@ -29,7 +29,7 @@ COMMAND_LAYOUT = data.StructLayout(
 )
 """Begins a layer: its ``Format``, bits of a code's name, bits of a gap, beats it has, the same less
 one, and how many blocks, modulo 8. A *block* is the beats a word has the masks (``bitmask``) or the
-flags (``bitmask2``) of; in ``dense``, a beat. ``near`` is not part of the command: it is set
+flags (``bitmask2``) of. ``near`` is not part of the command: it is set
 while fewer than ``1 << near_bits`` beats of the layer have yet to be asked for."""
 
 
@@ -39,8 +39,6 @@ def near_bits(kind: Format, lanes: int) -> int:
     At most 7 blocks are then left, so a decoder knows by their number modulo 8 whether it has taken
     the words of all. Before that it never has: it takes a block ahead.
     """
-    if kind == Format.DENSE:
-        return 3
     return 2 + (beats_a_word(kind, lanes) - 1).bit_length()
 
 
