@@ -8,6 +8,7 @@ from amaranth.lib.wiring import In, Out
 from fantastic4.config import CoreConfig
 from fantastic4.timing import ACTIVATION_LATENCY, read_latency
 from fantastic4_hw.blockram import BlockRam
+from fantastic4_hw.copies import copies
 from fantastic4_hw.delay import delayed
 from fantastic4_hw.shapes import activations, chunk_layout, flags_layout, step_layout
 
@@ -107,11 +108,7 @@ class ActivationMemory(wiring.Component):
             m.d.comb += step.eq(waiting[1:])
         writes = [self.write_input, self._later(m, self.write_hidden)]
         if self.cfg.shared_activations:
-            found = 2 * [self._shared(m, step, writes)]
-            # Of its own: the port's flag has to be everywhere in the memory.
-            hidden_comes = Signal(reset_less=True)
-            m.d.sync += hidden_comes.eq(self.write_hidden.valid)
-            m.d.comb += self.hold.eq(writes[0].valid & hidden_comes)
+            found = 2 * [self._shared(m, step, writes, platform)]
         else:
             found = [
                 self._separate(m, step, "inputs", self.cfg.input_chunks, writes[0]),
@@ -150,20 +147,30 @@ class ActivationMemory(wiring.Component):
         moving = Cat(write.chunk, write.slot), write.acts.as_value(), enables
         return self._memory(m, name, (1 << width) + chunks, addr, *moving)
 
-    def _shared(self, m: Module, step: data.View, writes: list[ChunkWritePort]) -> Value:
-        """Return what is read of the one memory for both."""
+    def _shared(
+        self, m: Module, step: data.View, writes: list[ChunkWritePort], platform: object
+    ) -> Value:
+        """Return what is read of the one memory for both; drive ``hold``."""
         width = max(len(write.chunk) for write in writes)
         addr = Cat(step.chunk[:width], step.slot, step.hidden)
-        hidden = writes[1].valid
+        lanes = self.cfg.lanes
+        # Which of both is written: for the input's port and the address, and for lanes in parts.
+        which, *hidden = copies(m, self.write_hidden.valid, 1 + PARTS, "hidden_comes", platform)
+        m.d.comb += self.hold.eq(writes[0].valid & which)
         addresses = [Cat(x.chunk, Const(0, width - len(x.chunk)), x.slot) for x in writes]
+        acts, enables = [], []
+        for lane in range(lanes):
+            comes = hidden[lane * PARTS // lanes]
+            acts.append(Mux(comes, *(x.acts[lane] for x in reversed(writes))))
+            enables.append(Mux(comes, writes[1].en[lane], writes[0].en[lane] & writes[0].valid))
         return self._memory(
             m,
             "storage",
             4 << width,
             addr,
-            Cat(Mux(hidden, *reversed(addresses)), hidden),
-            Mux(hidden, writes[1].acts.as_value(), writes[0].acts.as_value()),
-            Mux(hidden, writes[1].en, writes[0].en & writes[0].valid.replicate(self.cfg.lanes)),
+            Cat(Mux(which, *reversed(addresses)), which),
+            Cat(acts),
+            Cat(enables),
         )
 
     def _memory(

@@ -10,19 +10,24 @@ from amaranth.lib.wiring import In, Out
 from fantastic4.config import CoreConfig
 from fantastic4.formats.beats import beats_a_word
 from fantastic4.layout import Format
-from fantastic4_hw.decoder.select import SelectDecoder, beats_width, palette_formats
+from fantastic4_hw.copies import COPIES, copies
+from fantastic4_hw.decoder.select import (
+    SelectDecoder,
+    beats_width,
+    brings_words,
+    palette_formats,
+)
 from fantastic4_hw.decoder.signature import COMMAND_LAYOUT, ENTRY_LAYOUT, near_bits
-from fantastic4_hw.delay import COPIES, copies
 from fantastic4_hw.memories import word_layout
 from fantastic4_hw.shapes import LAYER_LAYOUT, beat_layout
 
 
-def by_bank(m: Module, cfg: CoreConfig, value: Value, name: str) -> list[Value]:
+def by_bank(m: Module, cfg: CoreConfig, value: Value, name: str, platform: object) -> list[Value]:
     """Return ``value`` for each bank of an engine: in a core whose engines are told, a clock later
     and from registers ``name_0``, … for some banks each.
     """
     count = min(COPIES, cfg.banks)
-    found = copies(m, value, count, name) if cfg.told else [value] * count
+    found = copies(m, value, count, name, platform) if cfg.told else [value] * count
     return [found[bank * count // cfg.banks] for bank in range(cfg.banks)]
 
 
@@ -88,7 +93,8 @@ class EngineFeed(wiring.Component):
         faults = []
         layer = (self.command.payload, self.entry, self.open, self.first_layer)
         told: Value = Cat(self.start, self.command.valid, self.step, *layer)
-        groups = by_bank(m, self.cfg, told, "told")
+        asked = self.cfg.external_weights or brings_words(self.cfg)
+        groups = by_bank(m, self.cfg, told, "told", platform)
         for bank, decoder in enumerate(decoders):
             m.submodules[f"decoder_{bank}"] = decoder
             words, first_layer = self.words[bank], Signal(name=f"first_layer_{bank}")
@@ -96,11 +102,11 @@ class EngineFeed(wiring.Component):
             m.d.comb += [
                 Cat(decoder.start, decoder.command.valid, decoder.step, *layer).eq(groups[bank]),
                 decoder.i.payload.eq(words.payload.data),
-                decoder.i.valid.eq(words.valid if self.cfg.external_weights else 1),
+                decoder.i.valid.eq(words.valid if asked else 1),
                 words.ready.eq(decoder.i.ready),
             ]
-            fresh = Signal(name=f"fresh_{bank}")
-            wrong = Signal(name=f"wrong_{bank}")
+            fresh = Signal(name=f"fresh_{bank}", reset_less=True)
+            wrong = Signal(name=f"wrong_{bank}", reset_less=True)
             m.d.sync += wrong.eq(words.valid & words.ready & (words.payload.first != fresh))
             with m.If(words.valid & words.ready):
                 m.d.sync += fresh.eq(0)

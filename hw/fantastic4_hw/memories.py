@@ -142,24 +142,26 @@ class RoundCounter(wiring.Component):
         begin = Signal(len(self.write_addr), reset_less=True)
         with m.If(self.write_en & self.write_first):
             m.d.sync += begin.eq(self.write_addr)
-        at = Signal(len(begin))
+        at = Signal(len(begin), reset_less=True)
+        ready, at_first = Signal(reset_less=True), Signal(reset_less=True)
         at_last = ~at[-1]
         # Behind the last word, at 0, comes ``begin``, and behind all others their place and one.
         one, ones = Const(1, 1), at_last.replicate(len(at) - 1)
         added = Cat(Mux(at_last, begin[0], 1), begin[1:])
         following = masked_sum(m, at, one, added, Cat(one, ones), platform)
         m.d.comb += self.addr.eq(row_of(at, self.depth))
-        m.d.sync += self.ready.eq(~self.start)
+        m.d.comb += [self.ready.eq(ready), self.at_first.eq(at_first)]
         if self.pulled:
             with m.If(self.step):
-                m.d.sync += [at.eq(following), self.at_first.eq(at_last)]
+                m.d.sync += [at.eq(following), at_first.eq(at_last), ready.eq(1)]
             with m.If(self.start):
-                m.d.sync += at.eq(0)
+                m.d.sync += [at.eq(0), ready.eq(0)]
             return m
+        m.d.sync += ready.eq(~self.start)
         with m.If(self.start):
             m.d.sync += at.eq(0)
-        with m.Elif(self.step | ~self.ready):
-            m.d.sync += [at.eq(following), self.at_first.eq(at_last)]
+        with m.Elif(self.step | ~ready):
+            m.d.sync += [at.eq(following), at_first.eq(at_last)]
         return m
 
 
@@ -175,7 +177,8 @@ class BankReader(wiring.Component):
     addr : ``Out``, move : ``Out(1)``
         For a `BlockRam` of two stages, both of which move together.
     valid, first : ``Out(1)``, ``ready`` : ``In(1)``
-        The word it gives is offered; it is the first of the network; it is taken.
+        The word it gives is offered; it is the first of the network; it is taken. With ``brought``
+        nothing moves but with ``ready``.
     """
 
     start: Signal
@@ -188,8 +191,8 @@ class BankReader(wiring.Component):
     first: Signal
     ready: Signal
 
-    def __init__(self, depth: int):
-        self.depth = depth
+    def __init__(self, depth: int, *, brought: bool = False):
+        self.depth, self.brought = depth, brought
         bits = max(1, (depth - 1).bit_length())
         pins = {"start": In(1), "write_addr": In(bits + 1), "write_first": In(1)}
         pins |= {"write_en": In(1), "addr": Out(bits)}
@@ -200,9 +203,12 @@ class BankReader(wiring.Component):
         """Return the gateware."""
         m = Module()
         m.submodules.round = at = RoundCounter(self.depth, pulled=True)
-        fetched, first = Signal(), Signal()
+        fetched, valid = Signal(reset_less=True), Signal(reset_less=True)
+        first, offered = Signal(reset_less=True), Signal(reset_less=True)
         m.d.comb += [
-            self.move.eq(~self.valid | self.ready),
+            self.valid.eq(valid),
+            self.first.eq(offered),
+            self.move.eq(self.ready if self.brought else ~valid | self.ready),
             at.start.eq(self.start),
             at.write_addr.eq(self.write_addr),
             at.write_first.eq(self.write_first),
@@ -213,11 +219,11 @@ class BankReader(wiring.Component):
         # Once there is a word there always is one: what is read before the first does not count.
         with m.If(self.move):
             m.d.sync += [
-                Cat(fetched, self.valid).eq(Cat(at.ready, fetched)),
-                Cat(first, self.first).eq(Cat(at.at_first, first)),
+                Cat(fetched, valid).eq(Cat(at.ready, fetched)),
+                Cat(first, offered).eq(Cat(at.at_first, first)),
             ]
         with m.If(self.start):
-            m.d.sync += [fetched.eq(0), self.valid.eq(0)]
+            m.d.sync += [fetched.eq(0), valid.eq(0)]
         return m
 
 
@@ -226,7 +232,8 @@ class WeightBanks(wiring.Component):
 
     Two stages behind the address, those of the memory; both hold when the stream stalls. The first
     words are offered ``latency`` clocks after ``start``, from then on one a clock. Behind the last
-    word that was written the first one follows.
+    word that was written the first one follows. With ``brought`` words move only when they are
+    asked for, the first ones too.
 
     All banks are read alike, so they must have as many words, and their words be taken in the same
     clock: what the first stream says counts for all. Banks that go their own way are several
@@ -248,8 +255,8 @@ class WeightBanks(wiring.Component):
 
     latency = 4
 
-    def __init__(self, cfg: CoreConfig, count: int = 1):
-        self.cfg, self.count = cfg, count
+    def __init__(self, cfg: CoreConfig, count: int = 1, *, brought: bool = False):
+        self.cfg, self.count, self.brought = cfg, count, brought
         super().__init__(
             {
                 "start": In(1),
@@ -261,7 +268,7 @@ class WeightBanks(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """Return the gateware."""
         m = Module()
-        m.submodules.reader = reader = BankReader(self.cfg.weight_depth)
+        m.submodules.reader = reader = BankReader(self.cfg.weight_depth, brought=self.brought)
         m.d.comb += [
             reader.start.eq(self.start),
             reader.write_addr.eq(self.write[0].addr),

@@ -220,7 +220,7 @@ class Retire(wiring.Component):
             with m.If(wins):
                 m.d.sync += [greatest.eq(latest), greatest_index.eq(latest_index)]
 
-        m.submodules.queue = queue = Queue(RESULT_LAYOUT, self.depth, quick=self.cfg.dense_only)
+        m.submodules.queue = queue = Queue(RESULT_LAYOUT, self.depth, quick=self.cfg.steady)
         result = Signal(RESULT_LAYOUT, reset_less=True)
         m.d.comb += queue.i.payload.eq(result)
         m.d.sync += [
@@ -240,9 +240,7 @@ class Retire(wiring.Component):
             wide.last.eq(final),
             valid.eq(self.i.valid & last_layer),
         ]
-        m.submodules.queue = queue = Queue(
-            wide_layout(self.cfg), self.depth, quick=self.cfg.dense_only
-        )
+        m.submodules.queue = queue = Queue(wide_layout(self.cfg), self.depth, quick=self.cfg.steady)
         m.submodules.serialiser = serialiser = Serialiser(self.cfg)
         m.d.comb += [queue.i.payload.eq(wide), queue.i.valid.eq(valid)]
         wiring.connect(m, queue.o, serialiser.i)

@@ -12,6 +12,7 @@ from fantastic4.layout import BASIS_WORDS, LAYER
 from fantastic4.pace import TOLD, decode_latency
 from fantastic4.timing import WRITTEN_AT_ONCE, read_latency
 from fantastic4_hw.array import Array
+from fantastic4_hw.decoder.select import brings_words
 from fantastic4_hw.decoder.signature import COMMAND_LAYOUT, ENTRY_LAYOUT
 from fantastic4_hw.delay import delayed
 from fantastic4_hw.feed import EngineFeed, by_bank
@@ -154,7 +155,7 @@ class Slice(SlicePorts):
         if self.cfg.dense_only:
             ready, fault = self._dense(m, array)
         else:
-            ready, fault = self._decoded(m, array)
+            ready, fault = self._decoded(m, array, platform)
 
         connect(m, flipped(self.steps), array.steps)
         m.d.comb += [
@@ -201,7 +202,7 @@ class Slice(SlicePorts):
         ]
         return weights.ready, weights.fault
 
-    def _decoded(self, m: Module, array: Array) -> tuple[Value, Value]:
+    def _decoded(self, m: Module, array: Array, platform: object) -> tuple[Value, Value]:
         """Add banks and decoders; return whether all take a command, and any fault.
 
         Decoders of a steady core need not be asked for their beats: once the first of them has one
@@ -220,7 +221,7 @@ class Slice(SlicePorts):
                 told = delayed(m, told, 1, f"told_{engine}")
             layer = (feed.command.payload, feed.entry, feed.open, feed.first_layer)
             m.d.comb += Cat(feed.start, feed.command.valid, feed.step, *layer).eq(told)
-            memories += self._words(m, engine, feed)
+            memories += self._words(m, engine, feed, platform)
             waits = read_latency(cfg) - decode_latency(cfg)
             waits += -TOLD if cfg.told else engine
             codes = delayed(m, feed.o.as_value(), waits, f"codes_{engine}")
@@ -237,7 +238,9 @@ class Slice(SlicePorts):
         ready = Cat(feed.command.ready for feed in (feeds[:1] if cfg.told else feeds)).all()
         return ready, Cat(feed.fault for feed in feeds).any()
 
-    def _words(self, m: Module, engine: int, feed: EngineFeed) -> list[WordWritePort]:
+    def _words(
+        self, m: Module, engine: int, feed: EngineFeed, platform: object
+    ) -> list[WordWritePort]:
         """Give an engine the weight words of its banks, from outside or from memories; return how
         these are written.
         """
@@ -249,9 +252,9 @@ class Slice(SlicePorts):
             return []
         together = cfg.banks if cfg.lock_step else 1
         memories: list[WordWritePort] = []
-        start = by_bank(m, cfg, feed.start, f"start_{engine}")
+        start = by_bank(m, cfg, feed.start, f"start_{engine}", platform)
         for index in range(0, cfg.banks, together):
-            banks = WeightBanks(cfg, together)
+            banks = WeightBanks(cfg, together, brought=brings_words(cfg))
             m.submodules[f"banks_{first + index}"] = banks
             memories += banks.write
             m.d.comb += banks.start.eq(start[index])

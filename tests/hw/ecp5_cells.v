@@ -6,6 +6,12 @@ module LUT4(input A, B, C, D, output Z);
   assign Z = INIT[{D, C, B, A}];
 endmodule
 
+module TRELLIS_FF(input CLK, DI, LSR, output reg Q);
+  parameter CEMUX = "1", CLKMUX = "CLK", LSRMUX = "LSR", REGSET = "RESET", GSR = "DISABLED";
+  initial Q = 0;
+  always @(posedge CLK) Q <= DI;
+endmodule
+
 module PFUMX(input ALUT, BLUT, C0, output Z);
   assign Z = C0 ? ALUT : BLUT;
 endmodule

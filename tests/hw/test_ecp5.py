@@ -21,7 +21,16 @@ CORES = {
     # without; memories of lanes that are written one by one.
     "decoded": replace(TINY, weight_depth=600, row_depth=1100, basis_depth=2500),
     "dense": replace(TINY, lanes=8, bank_lanes=8, formats=("dense",), weight_depth=1024),
-    "two": replace(TINY, formats=("dense", "bitmask"), cores=2, hidden_chunks=600),
+    # Several banks that are told what to do from registers of their own.
+    "two": replace(
+        TINY,
+        lanes=16,
+        bank_lanes=8,
+        formats=("dense", "bitmask"),
+        name_width=2,
+        cores=2,
+        hidden_chunks=600,
+    ),
 }
 
 
@@ -40,7 +49,8 @@ def test_a_core_of_cells(check, rng, name, tmp_path):
     cfg = CORES[name]
     device = VerilatedDevice(cfg, build_dir=tmp_path, verilog=of_cells)
     for widths in ([30, 2 * cfg.group_rows + 1, 5], [70, 3]):
-        network = random_network(rng, widths)
+        names = (2, 4) if cfg.told else (15,)
+        network = random_network(rng, widths, density=0.4 if cfg.told else None, names=names)
         check(device, network, pack(network, cfg), rng.integers(0, 256, (3, widths[0]), np.uint8))
 
 

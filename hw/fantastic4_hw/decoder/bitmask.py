@@ -32,8 +32,8 @@ class BitmaskDecoder(MaskedDecoder):
         lanes, command = self.lanes, self.command.payload
         word = Signal(BLOCK * lanes, reset_less=True)
         rest = Signal((BLOCK - 1) * lanes, reset_less=True)
-        full = Signal()
-        phase = Signal(2)
+        full = Signal(reset_less=True)
+        phase = Signal(2, reset_less=True)
         begins, valid, have_next, ends = Signal(), Signal(), Signal(), Signal()
         another = full | takes if self.ahead else full  # word, or one that is on its way
         m.d.comb += [
@@ -48,6 +48,8 @@ class BitmaskDecoder(MaskedDecoder):
                 m.d.sync += [rest.eq(word[lanes:]), full.eq(0)]
         with m.If(takes):
             m.d.sync += [word.eq(self.i.payload), full.eq(1)]
+        with m.If(self.start):
+            m.d.sync += [full.eq(0), phase.eq(0)]
         waiting = [rest.word_select(beat, lanes) for beat in range(BLOCK - 1)]
         return Masks(
             mask=of_four(m, phase, [word[:lanes], *waiting], platform),

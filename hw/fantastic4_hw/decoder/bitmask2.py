@@ -35,8 +35,8 @@ class Bitmask2Decoder(MaskedDecoder):
 
         flag_word = Signal(4 * lanes, reset_less=True)
         flag_rest = Signal(4 * lanes - 2, reset_less=True)
-        flag_full = Signal()
-        beat = Signal(span_bits)
+        flag_full = Signal(reset_less=True)
+        beat = Signal(span_bits, reset_less=True)
         flags = Signal(2)
         begins_flags, have_flags, ends = Signal(), Signal(), Signal()
         m.d.comb += [
@@ -48,8 +48,8 @@ class Bitmask2Decoder(MaskedDecoder):
 
         group_word = Signal(GROUPS * half, reset_less=True)
         group_rest = Signal((GROUPS - 1) * half, reset_less=True)
-        group_full = Signal()
-        place = Signal(range(GROUPS))
+        group_full = Signal(reset_less=True)
+        place = Signal(range(GROUPS), reset_less=True)
         both, begins_groups, valid = Signal(), Signal(), Signal()
         at_hand = Signal(GROUPS * half)
         low, high = Signal(half), Signal(half)
@@ -90,6 +90,8 @@ class Bitmask2Decoder(MaskedDecoder):
             m.d.sync += [flag_word.eq(self.i.payload), flag_full.eq(1)]
         with m.If(step & ends):
             m.d.sync += [place.eq(0), group_full.eq(0)]
+        with m.If(self.start):
+            m.d.sync += [beat.eq(0), flag_full.eq(0), place.eq(0), group_full.eq(0)]
         return Masks(
             mask=Cat(low, high),
             valid=valid,

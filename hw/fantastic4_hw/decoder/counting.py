@@ -58,9 +58,7 @@ LATE = 2
 the first its word is taken, and in the second it is in a register beside the decoder."""
 
 
-def count_at_once(
-    m: Module, masks: Masks, step: Value, load: Value, next_mask: Signal, platform: object
-) -> Beat:
+def count_at_once(m: Module, masks: Masks, step: Value, load: Value, next_mask: Signal) -> Beat:
     """Return the beat of the masks, its names counted in the same clock.
 
     ``step`` asks for it, ``load`` begins a layer, and ``next_mask`` uses up the mask.
@@ -73,11 +71,20 @@ def count_at_once(
 
 
 def count_ahead(
-    m: Module, masks: Masks, step: Value, load: Value, next_mask: Signal, platform: object
+    m: Module,
+    masks: Masks,
+    step: Value,
+    load: Value,
+    next_mask: Signal,
+    start: Value,
+    platform: object,
 ) -> Beat:
-    """Return the same of the mask before, whose names were counted when it came."""
+    """Return the same of the mask before, whose names were counted when it came.
+
+    ``start`` forgets it.
+    """
     used, (lower, total) = _slots_used(masks.mask), half_and_all(m, masks.mask, platform)
-    valid, moves = Signal(), Signal()
+    valid, moves = Signal(reset_less=True), Signal()
     mask = Signal.like(masks.mask, name="counted_mask", reset_less=True)
     low = Signal.like(lower, name="lower", reset_less=True)
     every = Signal.like(total, name="every", reset_less=True)
@@ -87,6 +94,8 @@ def count_ahead(
             valid.eq(masks.valid),
             Cat(mask, low, every).eq(Cat(masks.mask, lower, total)),
         ]
+    with m.If(start):
+        m.d.sync += valid.eq(0)
     after = Signal(len(used) + 1)
     m.d.comb += after.eq(used + every)
     _use(m, used, after, step, load)
@@ -106,7 +115,7 @@ def _slots_used(mask: Value) -> Signal:
     """Return a register of the slots used so far less one, so that a carry says that they ran
     out.
     """
-    return Signal((len(mask) - 1).bit_length(), name="used")
+    return Signal((len(mask) - 1).bit_length(), name="used", reset_less=True)
 
 
 def _use(m: Module, used: Signal, after: Value, step: Value, load: Value) -> None:

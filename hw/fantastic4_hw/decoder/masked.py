@@ -4,7 +4,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from amaranth.hdl import Cat, Const, Module, Mux, ResetInserter, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 
 from fantastic4.layout import Format
 from fantastic4_hw.decoder.counting import LATE, Masks, count_ahead, count_at_once
@@ -46,7 +46,8 @@ class MaskedDecoder(Decoder):
     dense : bool
         Dense layers, too.
     at_hand : bool
-        There is always a word: ``i.valid`` is not looked at.
+        There is always a word, once there has been one. `ahead`, none is offered before ``ready``
+        has been high for some clocks.
     """
 
     beat_to_command = 1
@@ -105,15 +106,17 @@ class MaskedDecoder(Decoder):
         lanes, command = self.lanes, self.command.payload
         has_palette = self.name_width > 2
         load, step, takes_mask = Signal(), Signal(), Signal()
-        running = Signal()
+        running = Signal(reset_less=True)
         next_mask = Signal()
-        is_dense, dense = Signal(), Signal()
+        is_dense, dense = Signal(), Signal(reset_less=True)
         word = delayed(m, self.i.payload, max(0, self._late - 1), "taken")
         here: Value = Const(1) if self.at_hand else self.i.valid
-        takes = Signal()
+        takes = Signal(reset_less=True)
         masks = self.masks(m, platform, next_mask, takes, running)
-        count = count_ahead if self.ahead else count_at_once
-        beat = count(m, masks, step, load, next_mask, platform)
+        if self.ahead:
+            beat = count_ahead(m, masks, step, load, next_mask, self.start, platform)
+        else:
+            beat = count_at_once(m, masks, step, load, next_mask)
 
         m.submodules.names = names = NameUnits(lanes, self.name_width, self._late)
         m.d.comb += [
@@ -125,7 +128,7 @@ class MaskedDecoder(Decoder):
         blocked: Value = Const(0)
         if not has_palette and self.first_words > 1:
             # Also where the first beat has no more than flags, so that all banks begin together.
-            early = Signal(self.first_words)
+            early = Signal(self.first_words, reset_less=True)
             m.d.sync += early.eq(Cat(load, early))
             blocked = early.any()
         if has_palette:
@@ -134,7 +137,7 @@ class MaskedDecoder(Decoder):
             m.d.comb += [palettes.names.eq(names.unit), palettes.entry.eq(self.entry)]
             unit = [palettes.codes[slot] for slot in range(lanes)]
             m.d.comb += nameless.eq(Cat(code == 0 for code in unit))
-            m.d.sync += self.fault.eq(names.takes & nameless.any())
+            m.d.sync += self.fault.eq(names.takes & nameless.any() & ~self.start)
             blocked = self.entry.write
 
         # Words: a beat takes a name word or, if it does not, a word of masks.
@@ -157,12 +160,18 @@ class MaskedDecoder(Decoder):
             m.d.sync += dense.eq(is_dense)
             with m.If(dense):
                 m.d.comb += self.can.eq(self.open & here)
-        word_of = m.d.sync if self.ahead else m.d.comb
-        word_of += [self.i.ready.eq(wants), takes.eq(takes_mask & here)]
         works_dense: Value = dense
         if self.ahead:
-            takes_unit = delayed(m, takes_unit, LATE, "takes_unit", flags=1)
-            works_dense = delayed(m, dense, LATE, "works_dense", flags=1)
+            # Ready in every second clock brings the first word, and does not take it.
+            ready = Signal(reset_less=True)
+            m.d.sync += [ready.eq(wants | ~(self.i.valid | ready)), takes.eq(takes_mask)]
+            m.d.comb += self.i.ready.eq(ready)
+            with m.If(self.start):
+                m.d.sync += [ready.eq(0), takes.eq(0)]
+            takes_unit = delayed(m, takes_unit, LATE, "takes_unit")
+            works_dense = delayed(m, dense, LATE, "works_dense")
+        else:
+            m.d.comb += [self.i.ready.eq(wants), takes.eq(takes_mask & here)]
 
         # The ring: slots that have been used hold the unit that comes with this beat.
         slots = [
@@ -175,7 +184,8 @@ class MaskedDecoder(Decoder):
 
         # Commands. All banks are as far as the reader, who says when the end is near, and never
         # more than some words ahead: a few bits tell whether all of a layer's have been taken.
-        blocks, all_taken = Signal.like(command.blocks), Signal()
+        blocks = Signal.like(command.blocks, reset_less=True)
+        all_taken = Signal(reset_less=True)
         m.d.comb += [
             self.command.ready.eq(~self.open),
             load.eq(self.command.valid & self.command.ready),
@@ -184,6 +194,8 @@ class MaskedDecoder(Decoder):
         if self.ahead:
             # A clock late, which is early enough: behind a word none is wanted for two clocks.
             m.d.sync += running.eq((load | remain) & ~is_dense)
+            with m.If(self.start):
+                m.d.sync += running.eq(0)
         else:
             m.d.comb += running.eq(remain & ~dense)
         with m.If(here & takes_mask & masks.counted):
@@ -197,7 +209,7 @@ class MaskedDecoder(Decoder):
             self._spread_codes(m, first, works_dense)
         else:
             self._spread_names(m, first, works_dense, word)
-        return ResetInserter(self.start)(m)
+        return m
 
     def _word(self, m: Module, taken: Value, dense: Sequence[Value], clocks: int) -> Signal:
         """Return the word of so many clocks ago, 0 where it was not of a dense layer."""
@@ -266,9 +278,11 @@ class MaskedDecoder(Decoder):
             word = self._word(m, taken, dense, last + 1)
             with m.If(dense[last]):
                 m.d.sync += at.mask.eq(0)
+        codes = Signal.like(self.o, reset_less=True)
+        m.d.comb += self.o.eq(codes)
         for lane in range(self.lanes):
             named = [at.mask[lane] & (at.values[lane] == n) for n in range(1 << self.name_width)]
-            m.d.sync += self.o[lane].eq(Cat(named) | word.word_select(lane, 4))
+            m.d.sync += codes[lane].eq(Cat(named) | word.word_select(lane, 4))
 
     def _moves(self, after: Spread, at: Spread, values: list[Value]) -> list[Any]:
         moves = [new.eq(old) for new, old in zip(after.values, values, strict=True)]
@@ -280,5 +294,5 @@ def _history(m: Module, bit: Value, clocks: int) -> list[Value]:
     """Return ``bit``, as it was one clock ago, and so on up to so many clocks."""
     found = [bit]
     for clock in range(clocks):
-        found.append(delayed(m, found[-1], 1, f"dense_{clock}", flags=1))
+        found.append(delayed(m, found[-1], 1, f"dense_{clock}"))
     return found

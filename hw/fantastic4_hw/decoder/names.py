@@ -70,7 +70,7 @@ class NameUnits(wiring.Component):
         kept = [Signal(lanes, name=f"kept_{n}", reset_less=True) for n in range(FIELDS)]
 
         # Units of a word so far; with three bits, words so far that left a plane each.
-        turn = Signal(2)
+        turn = Signal(2, reset_less=True)
         with m.If(self.takes):
             m.d.sync += turn[0].eq(~turn[0] & (width != 4))
             m.d.sync += turn[1].eq((turn[1] ^ turn[0]) & width[0])
@@ -81,7 +81,7 @@ class NameUnits(wiring.Component):
         third = turn.all()
         nameless: Value = width == 0
         if most < 3:  # these are asked for a clock later, at the earliest
-            nameless = Signal()
+            nameless = Signal(reset_less=True)
             m.d.sync += nameless.eq(width == 0)
         m.d.comb += self.spare.eq(Mux(three, third, turn.any()) | nameless)
         first = ~turn.any()

@@ -6,7 +6,7 @@ from amaranth.hdl import Cat, Const, Module, Value
 from fantastic4.config import CoreConfig
 from fantastic4.formats.beats import beats_a_word
 from fantastic4.layout import Format
-from fantastic4.pace import decode_latency, joins
+from fantastic4.pace import counts_ahead, decode_latency, joins
 from fantastic4.selection import NAMED, formats_of
 from fantastic4_hw.decoder.bitmask import BitmaskDecoder
 from fantastic4_hw.decoder.bitmask2 import Bitmask2Decoder
@@ -29,6 +29,13 @@ DECODERS: dict[Format, type[Decoder]] = {
 
 PALETTE_FORMATS = (Format.TERNARY, Format.BITMASK, Format.CSR, Format.BITMASK2)
 """Formats whose decoders may read the palette."""
+
+
+def brings_words(cfg: CoreConfig) -> bool:
+    """Return whether decoders bring their first word themselves (`MaskedDecoder`), out of a
+    flip-flop that is then all there is in front of their memory's clock enables.
+    """
+    return counts_ahead(Format.BITMASK, cfg) and {"bitmask"} == {*cfg.formats} - {"dense"}
 
 
 def palette_formats(cfg: CoreConfig) -> tuple[Format, ...]:
@@ -97,9 +104,10 @@ class SelectDecoder(Decoder):
                 decoder.i.payload.eq(self.i.payload),
                 decoder.step.eq(self.step & chosen),
             ]
+            at_hand = isinstance(decoder, MaskedDecoder) and decoder.at_hand
+            m.d.comb += decoder.i.valid.eq(self.i.valid & (at_hand | chosen))
             with m.If(chosen):
                 m.d.comb += [
-                    decoder.i.valid.eq(self.i.valid),
                     self.i.ready.eq(decoder.i.ready),
                     self.can.eq(decoder.can),
                 ]

@@ -47,11 +47,13 @@ class TernaryDecoder(Decoder):
         ]
         at_hand = Mux(second, rest, self.i.payload[:half])
         nameless = Signal(self.lanes)
+        codes = Signal.like(self.o, reset_less=True)
+        m.d.comb += self.o.eq(codes)
         for lane in range(self.lanes):
             name = Cat(at_hand[lane], at_hand[self.lanes + lane])
             code = self._code(m, lane, name)
             m.d.comb += nameless[lane].eq((name != 0) & (code == 0))
-            m.d.sync += self.o[lane].eq(code)
+            m.d.sync += codes[lane].eq(code)
         m.d.sync += self.fault.eq(self.step & nameless.any() & ~self.start)
         with m.If(self.step):
             m.d.sync += [

@@ -78,7 +78,7 @@ def memories_of(cfg: CoreConfig) -> list[Memory]:
     found = [
         Memory("basis", 1, cfg.basis_depth, 64, 64),
         Memory("bias", 1, cfg.row_depth, cfg.bias_width, cfg.bias_width),
-        Memory("results", 1, result_depth(cfg), RESULT_BITS, RESULT_BITS, quick=cfg.dense_only),
+        Memory("results", 1, result_depth(cfg), RESULT_BITS, RESULT_BITS, quick=cfg.steady),
     ]
     for name, rows in activation_rows(cfg).items():
         found.append(Memory(name, 1, rows, 8 * cfg.lanes, 8))
