@@ -20,7 +20,7 @@ SLICE = "fantastic4_slice"
 
 OPTIONS = ("-O3", "--x-assign", "fast", "--x-initial", "fast", "--no-assert", "--no-timing")
 OPTIMISE = "FANTASTIC4_MODEL_OPT"
-"""Environment variable: how the compiler optimises models, ``-O3`` unless set. With ``-O1`` it takes
+"""Environment variable: how the compiler optimises models, ``-O3`` unless set. ``-O1`` takes
 a third of the time, which is worth it for short runs."""
 
 MAKE_OPTIONS = ("OPT_SLOW=-O0", "OPT_GLOBAL=-O0")
