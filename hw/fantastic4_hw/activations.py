@@ -54,9 +54,9 @@ class ActivationMemory(wiring.Component):
     Four stages: the step, the memories, their output registers, and the choice between them. Where
     decoders take longer steps wait before the first of them.
 
-    A write goes through three registers, that of an input, which comes out of one, through two:
-    steps see it ``written`` and ``input_written`` clocks later, and no step reads what is being
-    written.
+    A write goes through three registers, that of an input, which comes out of one, through two, and
+    through one more where steps wait: steps see it ``written`` and ``input_written`` clocks later
+    at most, and no step reads what is being written.
 
     Members
     -------
@@ -67,8 +67,8 @@ class ActivationMemory(wiring.Component):
     write_input, write_hidden : ``In``
         Writes; only the lanes enabled change.
     hold : ``Out(1)``
-        With ``cfg.shared_activations``: the input is not written in this clock, as a hidden
-        activation is. It must stay.
+        With ``cfg.shared_activations``: no input is written in this clock, as a hidden activation
+        is. It must stay.
     """
 
     steps: stream.Interface
@@ -106,13 +106,13 @@ class ActivationMemory(wiring.Component):
             waiting = delayed(m, Cat(valid, step), waits, "waiting", flags=1)
             step, valid = Signal.like(step), waiting[0]
             m.d.comb += step.eq(waiting[1:])
-        writes = [self.write_input, self._later(m, self.write_hidden)]
+        writes = [self.write_input, _later(m, self.write_hidden, "hidden")]
         if self.cfg.shared_activations:
             found = 2 * [self._shared(m, step, writes, platform)]
         else:
             found = [
-                self._separate(m, step, "inputs", self.cfg.input_chunks, writes[0]),
-                self._separate(m, step, "hidden", self.cfg.hidden_chunks, writes[1]),
+                self._separate(m, step, "inputs", self.cfg.input_chunks, writes[0], platform),
+                self._separate(m, step, "hidden", self.cfg.hidden_chunks, writes[1], platform),
             ]
 
         flags = [getattr(step, name) for name in flags_layout(self.cfg)]
@@ -129,15 +129,14 @@ class ActivationMemory(wiring.Component):
         ]
         return m
 
-    def _later(self, m: Module, write: ChunkWritePort) -> ChunkWritePort:
-        """Return a write port of the clock before."""
-        later: ChunkWritePort = write.signature.create()
-        now, then = (Cat(x.valid, x.slot, x.chunk, x.acts, x.en) for x in (write, later))
-        m.d.comb += then.eq(delayed(m, now, 1, "hidden", flags=1))
-        return later
-
     def _separate(
-        self, m: Module, step: data.View, name: str, chunks: int, write: ChunkWritePort
+        self,
+        m: Module,
+        step: data.View,
+        name: str,
+        chunks: int,
+        write: ChunkWritePort,
+        platform: object,
     ) -> Value:
         """Return what is read of a memory for one of both."""
         # Slot 1 begins at the next power of two, so an address is two fields side by side.
@@ -145,7 +144,7 @@ class ActivationMemory(wiring.Component):
         addr = Cat(step.chunk[:width], step.slot)
         enables = write.en & write.valid.replicate(len(write.en))
         moving = Cat(write.chunk, write.slot), write.acts.as_value(), enables
-        return self._memory(m, name, (1 << width) + chunks, addr, *moving)
+        return self._memory(m, name, (1 << width) + chunks, addr, *moving, platform)
 
     def _shared(
         self, m: Module, step: data.View, writes: list[ChunkWritePort], platform: object
@@ -154,9 +153,13 @@ class ActivationMemory(wiring.Component):
         width = max(len(write.chunk) for write in writes)
         addr = Cat(step.chunk[:width], step.slot, step.hidden)
         lanes = self.cfg.lanes
-        # Which of both is written: for the input's port and the address, and for lanes in parts.
-        which, *hidden = copies(m, self.write_hidden.valid, 1 + PARTS, "hidden_comes", platform)
-        m.d.comb += self.hold.eq(writes[0].valid & which)
+        m.d.comb += self.hold.eq(writes[1].valid)
+        comes: Value = self.write_hidden.valid
+        if self.latency_of(self.cfg) > ACTIVATION_LATENCY:  # steps wait, so writes have time
+            comes = writes[1].valid
+            writes = [_later(m, write, f"later_{n}") for n, write in enumerate(writes)]
+        # Which of both is written: for the address, and for lanes in parts.
+        which, *hidden = copies(m, comes, 1 + PARTS, "hidden_comes", platform)
         addresses = [Cat(x.chunk, Const(0, width - len(x.chunk)), x.slot) for x in writes]
         acts, enables = [], []
         for lane in range(lanes):
@@ -171,6 +174,7 @@ class ActivationMemory(wiring.Component):
             Cat(Mux(which, *reversed(addresses)), which),
             Cat(acts),
             Cat(enables),
+            platform,
         )
 
     def _memory(
@@ -182,6 +186,7 @@ class ActivationMemory(wiring.Component):
         write_addr: Value,
         acts: Value,
         enables: Value,
+        platform: object,
     ) -> Value:
         """Return a row, three clocks behind its address; a write goes through two registers.
 
@@ -197,27 +202,30 @@ class ActivationMemory(wiring.Component):
         )
         found = []
         lanes = max(PART, -(-self.cfg.lanes // PARTS))
-        for part, low in enumerate(range(0, self.cfg.lanes, lanes)):
+        parts = range(0, self.cfg.lanes, lanes)
+        own, own_write = (
+            copies(m, a, len(parts), f"{name}_{what}", platform)
+            for what, a in (("addr", addr), ("write_addr", write_addr))
+        )
+        for part, low in enumerate(parts):
             high = min(low + lanes, self.cfg.lanes)
             m.submodules[f"{name}_{part}"] = storage = BlockRam(
                 rows, 8 * (high - low), granularity=8
             )
-            # Synthesis makes one of registers that are alike: these differ in what they begin with.
-            init, reset_less = part & 1, part >> 1 & 1 == 0
-            own, own_write = (
-                Signal(len(a), name=f"{name}_{what}_{part}", init=init, reset_less=reset_less)
-                for what, a in (("addr", addr), ("write_addr", write_addr))
-            )
             written = Signal(9 * (high - low), name=f"{name}_written_{part}", reset_less=True)
-            m.d.sync += [
-                own.eq(addr),
-                own_write.eq(write_addr),
-                written.eq(Cat(acts[8 * low : 8 * high], enables[low:high])),
-            ]
+            m.d.sync += written.eq(Cat(acts[8 * low : 8 * high], enables[low:high]))
             m.d.comb += [
-                storage.read_addr.eq(own),
-                storage.write_addr.eq(own_write),
+                storage.read_addr.eq(own[part]),
+                storage.write_addr.eq(own_write[part]),
                 Cat(storage.write_data, storage.write_en).eq(written),
             ]
             found.append(storage.read_data)
         return Cat(found)
+
+
+def _later(m: Module, write: ChunkWritePort, name: str) -> ChunkWritePort:
+    """Return a write port of the clock before."""
+    later: ChunkWritePort = write.signature.create()
+    now, then = (Cat(x.valid, x.slot, x.chunk, x.acts, x.en) for x in (write, later))
+    m.d.comb += then.eq(delayed(m, now, 1, name, flags=1))
+    return later

@@ -185,7 +185,8 @@ class LayerFeed(wiring.Component):
         """Return the gateware."""
         m = Module()
         index, at_last = Signal(4), Signal()
-        left = Signal(beats_width(self.cfg))
+        left, ends = Signal(beats_width(self.cfg)), Signal()
+        """Beats of the layer behind this one; there is none."""
         palette = Signal(64)
         has_palette = Signal()
         record = self.table_record
@@ -223,6 +224,7 @@ class LayerFeed(wiring.Component):
             with m.State("GIVE"):
                 m.d.comb += self.give.eq(1)
                 m.d.sync += [self.open.eq(1), left.eq(self.command.last), self.entry.index.eq(0)]
+                m.d.sync += ends.eq(self.command.last == 0)
                 m.d.sync += self.command.near.eq(near(self.command.beats))
                 m.d.sync += index.eq(Mux(at_last, 0, index + 1))
                 with m.If(has_palette):
@@ -235,15 +237,15 @@ class LayerFeed(wiring.Component):
                 m.d.sync += [self.entry.index.eq(self.entry.index + 1), palette.eq(palette[4:])]
                 with m.If(self.entry.index == 15):
                     m.next = "RUN"
-                with m.If(self.taken & (left == 0)):  # not all decoders wait for all of it
+                with m.If(self.taken & ends):  # not all decoders wait for all of it
                     m.next = "WAIT"
 
             with m.State("RUN"):
-                with m.If(self.taken & (left == 0)):
+                with m.If(self.taken & ends):
                     m.next = "WAIT"
 
         with m.If(self.taken):
-            m.d.sync += [left.eq(left - 1), self.open.eq(left != 0)]
+            m.d.sync += [left.eq(left - 1), ends.eq(left == 1), self.open.eq(~ends)]
             m.d.sync += self.command.near.eq(near(left))
         return ResetInserter(self.start)(m)
 

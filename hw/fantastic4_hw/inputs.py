@@ -80,7 +80,7 @@ class InputWriter(wiring.Component):
         """Inputs of a frame that has begun behind this transfer, less one."""
         is_single = Signal()
         """A frame is one transfer."""
-        waiting = Signal(2)
+        waiting, full = Signal(2), Signal()
         begun, spoilt = Signal(), Signal()
         filled = Signal()
         target = Signal()
@@ -96,8 +96,8 @@ class InputWriter(wiring.Component):
             self.i.ready.eq(~self.hold & ~slots_taken & (self.accept | Mux(fresh, ~ends, begun))),
             move.eq(fresh & ~self.hold),
             complete.eq(Mux(begun, beyond[-1], is_single)),
-            self.full.eq(waiting.any()),
-            self.empty.eq(~waiting.any() & ~begun & ~fresh),
+            self.full.eq(full),
+            self.empty.eq(~full & ~begun & ~fresh),
         ]
         m.d.sync += is_single.eq(self.in_features <= cfg.input_width)
 
@@ -117,6 +117,10 @@ class InputWriter(wiring.Component):
                 self.write.acts[first + j].eq(latest.data[j]) for j in range(cfg.input_width)
             ]
 
+        # Behind a frame's end it counts for nothing, until the next one begins.
+        with m.If(move):
+            first_beyond = self.in_features - (2 * cfg.input_width + 1)
+            m.d.sync += beyond.eq(Mux(begun, beyond - cfg.input_width, first_beyond))
         with m.If(move):
             with m.If(latest.last):
                 m.d.sync += [chunk.eq(0), part.eq(0), begun.eq(0), spoilt.eq(0)]
@@ -126,10 +130,6 @@ class InputWriter(wiring.Component):
                 m.d.sync += begun.eq(1)
                 with m.If(complete):
                     m.d.sync += spoilt.eq(1)
-                with m.If(~begun):
-                    m.d.sync += beyond.eq(self.in_features - (2 * cfg.input_width + 1))
-                with m.Elif(~complete):
-                    m.d.sync += beyond.eq(beyond - cfg.input_width)
                 with m.If(part == parts - 1):
                     m.d.sync += [part.eq(0), chunk.eq(chunk + 1)]
                 with m.Else():
@@ -138,5 +138,7 @@ class InputWriter(wiring.Component):
             m.d.sync += target.eq(~target)
         with m.If(self.release):
             m.d.sync += self.slot.eq(~self.slot)
-        m.d.sync += waiting.eq(waiting + filled - self.release)
+        waits = Signal(2)
+        m.d.comb += waits.eq(waiting + filled - self.release)
+        m.d.sync += [waiting.eq(waits), full.eq(waits.any())]
         return m

@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """How many bits of a mask are set, in few levels of LUTs."""
 
-from collections.abc import Callable, Sequence
-
-from amaranth.hdl import Cat, Const, Instance, Module, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Signal, Value
 
 from fantastic4_hw.devices import family_of
+from fantastic4_hw.lut import lut4
 
 WIDE = 8
 """Bits of a mask that is counted by cells of its own."""
@@ -37,27 +36,15 @@ def half_and_all(m: Module, bits: Value, platform: object) -> tuple[Value, Value
         lower, upper = halves(m, bits)
         return lower, (lower + upper)[: len(bits).bit_length()]
     low, high = (
-        [_lut(m, lambda *x, n=n: sum(x) >> n, half) for n in range(3)]
+        [lut4(m, lambda *x, n=n: sum(x) >> n, half) for n in range(3)]
         for half in (list(bits[:4]), list(bits[4:]))
     )
     pairs = [low[0], high[0], low[1], high[1]]
-    carry = _lut(m, lambda a, b, c, d: ((a & b) + c + d) >> 1, pairs)
+    carry = lut4(m, lambda a, b, c, d: ((a & b) + c + d) >> 1, pairs)
     every = [
-        _lut(m, lambda a, b: a + b, [low[0], high[0]]),
-        _lut(m, lambda a, b, c, d: (a & b) + c + d, pairs),
-        _lut(m, lambda a, b, c: a + b + c, [low[2], high[2], carry]),
-        _lut(m, lambda a, b: a & b, [low[2], high[2]]),
+        lut4(m, lambda a, b: a + b, [low[0], high[0]]),
+        lut4(m, lambda a, b, c, d: (a & b) + c + d, pairs),
+        lut4(m, lambda a, b, c: a + b + c, [low[2], high[2], carry]),
+        lut4(m, lambda a, b: a & b, [low[2], high[2]]),
     ]
     return Cat(low), Cat(every)
-
-
-def _lut(m: Module, function: Callable[..., int], inputs: Sequence[Value]) -> Signal:
-    """Return the lowest bit of a ``function`` of up to four bits, from a LUT4."""
-    table = 0
-    for row in range(16):
-        table |= (function(*(row >> n & 1 for n in range(len(inputs)))) & 1) << row
-    pins = {f"i_{pin}": Const(0, 1) for pin in "ABCD"}
-    pins |= {f"i_{pin}": bit for pin, bit in zip("ABCD", inputs, strict=False)}
-    found = Signal(name="counted")
-    m.submodules += Instance("LUT4", p_INIT=Const(table, 16), o_Z=found, **pins)
-    return found

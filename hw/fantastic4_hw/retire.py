@@ -8,6 +8,7 @@ from amaranth.lib.wiring import In, Out
 from fantastic4.config import CoreConfig
 from fantastic4_hw.activations import ChunkWritePort, ChunkWriteSignature
 from fantastic4_hw.compare import is_above
+from fantastic4_hw.copies import copies
 from fantastic4_hw.serialiser import Serialiser, wide_layout
 from fantastic4_hw.shapes import (
     FEATURE_WIDTH,
@@ -45,8 +46,9 @@ class Retire(wiring.Component):
     results : ``Out(stream)``
         Outputs of the last layer. Never stalls the rows: whoever starts a row group reserves room
         in the queue first.
-    room : ``Out(1)``, ``reserve`` : ``In(1)``, ``reserve_rows`` : ``In``
-        Whether there will be room in the next clock, whatever is reserved in this one.
+    room_for_one, room_for_two : ``Out(1)``, ``reserve`` : ``In(1)``, ``reserve_rows`` : ``In``
+        Whether there will be room in the next clock, if none is reserved in this one and if some
+        is.
         A place of the queue is for a row of each core. Several cores may give results faster than
         they leave, so an inference has room only when those of the inference before have left: how
         long it takes does not depend on how many came before it.
@@ -62,7 +64,8 @@ class Retire(wiring.Component):
     drained: Signal
     done: Signal
     results: stream.Interface
-    room: Signal
+    room_for_one: Signal
+    room_for_two: Signal
     reserve: Signal
     reserve_rows: Signal
 
@@ -82,7 +85,8 @@ class Retire(wiring.Component):
                 "drained": Out(1),
                 "done": Out(1),
                 "results": Out(stream.Signature(RESULT_LAYOUT)),
-                "room": Out(1),
+                "room_for_one": Out(1),
+                "room_for_two": Out(1),
                 "reserve": In(1),
                 "reserve_rows": In(range(cfg.engines + 1)),
             }
@@ -125,11 +129,13 @@ class Retire(wiring.Component):
                 self.chunks_ready.eq(self.chunks_ready + place[-1]),
             ]
         # No row comes in the clock behind, nor does a new layer begin.
-        renew, begun = Signal(), Signal()
-        m.d.sync += [renew.eq(self.begin | self.drained), begun.eq(self.begin)]
+        begun, renews = Signal(), self.begin | self.drained
+        renew, renew_layer = copies(m, renews, 2, "renew", platform)
+        m.d.sync += begun.eq(self.begin)
+        with m.If(renew_layer):
+            m.d.sync += layer.eq(self.record)
         with m.If(renew):
             m.d.sync += [
-                layer.eq(self.record),
                 last_layer.eq(self.is_last),
                 row.eq(0),
                 beyond.eq(((self.record.out_features - 1) >> cores.bit_length() - 1) - 1),
@@ -165,17 +171,16 @@ class Retire(wiring.Component):
 
         # What is reserved in this clock and in the one before is not taken off yet.
         one, two, three = (free(group * count) for count in (1, 2, 3))
-        m.d.comb += self.room.eq(
-            Mux(self.reserve, Mux(reserved, three, two), Mux(reserved, two, one))
-        )
+        for_one, for_two = Mux(reserved, two, one), Mux(reserved, three, two)
         if self.cfg.cores > 1:
             opened, empty = Signal(), free(depth)
             with m.If(self.done):
                 m.d.sync += opened.eq(0)
             with m.Elif(self.reserve):
                 m.d.sync += opened.eq(1)
-            with m.If(self.done | ~(opened | self.reserve)):
-                m.d.comb += self.room.eq(empty)
+            for_one = Mux(self.done | ~opened, empty, for_one)
+            for_two = Mux(self.done, empty, for_two)
+        m.d.comb += [self.room_for_one.eq(for_one), self.room_for_two.eq(for_two)]
 
     def _value(self, core: int) -> Value:
         """Return what the row of a core is as a result."""

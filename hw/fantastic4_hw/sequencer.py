@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Walks a network: layer after layer, row group after row group, chunk after chunk."""
 
-from amaranth.hdl import Const, Module, Mux, Signal, Value, signed
+from amaranth.hdl import Cat, Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from fantastic4.config import CoreConfig
 from fantastic4_hw.compare import is_above
 from fantastic4_hw.following import fetch_following
+from fantastic4_hw.lut import all_of
 from fantastic4_hw.shapes import FEATURE_WIDTH, LAYER_LAYOUT, step_layout
 
 
@@ -40,8 +41,9 @@ class Sequencer(wiring.Component):
     chunks_ready : ``In``, ``drained`` : ``In(1)``
         Chunks computed by the layer that is finishing; that layer has just finished. It takes at
         least `RECORD_TIME` clocks from its last step.
-    room : ``In(1)``
-        In the next clock the result queue has room for a row group, whatever is reserved in this.
+    room_for_one, room_for_two : ``In(1)``
+        In the next clock the result queue has room for a row group, if none is reserved in this one
+        and if one is.
     reserve : ``Out(1)``, ``reserve_rows`` : ``Out``
         Take that room, for so many rows of each core.
     space_for_one, space_for_two : ``In(1)``
@@ -61,7 +63,8 @@ class Sequencer(wiring.Component):
     slot: Signal
     chunks_ready: Signal
     drained: Signal
-    room: Signal
+    room_for_one: Signal
+    room_for_two: Signal
     reserve: Signal
     reserve_rows: Signal
     space_for_one: Signal
@@ -84,7 +87,8 @@ class Sequencer(wiring.Component):
                 "slot": In(1),
                 "chunks_ready": In(range(cfg.hidden_chunks + 1)),
                 "drained": In(1),
-                "room": In(1),
+                "room_for_one": In(1),
+                "room_for_two": In(1),
                 "reserve": Out(1),
                 "reserve_rows": Out(range(cfg.engines + 1)),
                 "space_for_one": In(1),
@@ -122,12 +126,14 @@ class Sequencer(wiring.Component):
         buffer = Signal()
         """Hidden buffer this layer reads."""
 
-        plane_ends, group_ends, layer_ends = Signal(), Signal(), Signal()
+        plane_ends, group_ends, layer_ends, leaves = Signal(), Signal(), Signal(), Signal()
+        given = (moves, chunks_beyond[-1], planes_beyond[-1], rows_beyond[-1])
         last_group, rows = rows_beyond[-1], Signal(range(cfg.engines + 1))
         m.d.comb += [
             plane_ends.eq(chunks_beyond[-1]),
             group_ends.eq(plane_ends & planes_beyond[-1]),
             layer_ends.eq(group_ends & last_group),
+            leaves.eq(all_of(m, given, "leaves", platform)),
             rows.eq(Mux(last_group, rows_beyond + 1 + cfg.engines, cfg.engines)),
         ]
         m.d.comb += [
@@ -148,113 +154,97 @@ class Sequencer(wiring.Component):
         all_chunks, all_planes = Signal.like(chunks_beyond), Signal.like(planes_beyond)
         single_tile = Signal()
 
-        def enter_tile(is_last: Value) -> None:
-            m.d.sync += [
-                in_tile.eq(0),
-                last_place.eq(tile_chunks == 1),
-                last_tile.eq(is_last),
-            ]
-
-        def enter_plane(beyond: Value, is_single: Value) -> None:
-            """Begin a plane with ``beyond + 1`` chunks behind its first one."""
-            m.d.sync += [
-                chunk.eq(0),
-                following_chunk.eq(1),
-                chunks_beyond.eq(beyond),
-                first_tile.eq(1),
-            ]
-            enter_tile(is_single)
-
         # Without a layer at work all is set for the one that follows, whether its record is there
         # or not: what that hangs on reaches no counter.
-        resting, idle = Signal(), Signal()
+        resting, idle, renews = Signal(), Signal(), Signal()
+        m.d.comb += renews.eq(layer_ends | resting)
         with m.If(moves | resting):
             m.d.sync += [
+                in_tile.eq(in_tile + 1),
+                last_place.eq(in_tile == tile_chunks - 2),
                 chunk.eq(following_chunk),
                 following_chunk.eq(following_chunk + 1),
                 chunks_beyond.eq(chunks_beyond - 1),
-                in_tile.eq(in_tile + 1),
-                last_place.eq(in_tile == tile_chunks - 2),
             ]
-            with m.If(step.last):
-                m.d.sync += first_tile.eq(0)
-                enter_tile(chunks_beyond < tile_chunks)
-            with m.If(plane_ends):
-                enter_plane(all_chunks, single_tile)
-                m.d.sync += [planes_beyond.eq(planes_beyond - 1), first_plane.eq(0)]
-            with m.If(group_ends):
+            with m.If(step.last | resting):
+                m.d.sync += [in_tile.eq(0), last_place.eq(tile_chunks == 1)]
+                m.d.sync += [first_tile.eq(0), last_tile.eq(chunks_beyond < tile_chunks)]
+            with m.If(plane_ends | resting):
+                m.d.sync += [chunk.eq(0), following_chunk.eq(1), first_tile.eq(1)]
+                m.d.sync += [first_plane.eq(0), planes_beyond.eq(planes_beyond - 1)]
+                m.d.sync += [chunks_beyond.eq(all_chunks), last_tile.eq(single_tile)]
+            with m.If(group_ends | resting):
+                m.d.sync += [first_plane.eq(1), planes_beyond.eq(all_planes)]
+                m.d.sync += rows_beyond.eq(rows_beyond - cfg.engines)
+            with m.If(renews):
                 m.d.sync += [
-                    planes_beyond.eq(all_planes),
-                    first_plane.eq(1),
-                    rows_beyond.eq(rows_beyond - cfg.engines),
-                ]
-            with m.If(layer_ends | resting):
-                m.d.sync += [
-                    all_chunks.eq(following.chunks),
-                    all_planes.eq(following.planes),
-                    single_tile.eq(following.is_single),
+                    Cat(all_chunks, chunks_beyond).eq(following.chunks.replicate(2)),
+                    Cat(all_planes, planes_beyond).eq(following.planes.replicate(2)),
+                    Cat(single_tile, last_tile).eq(following.is_single.replicate(2)),
                     rows_beyond.eq(following.rows),
-                    planes_beyond.eq(following.planes),
-                    first_plane.eq(1),
                     last.eq(following.is_last),
                 ]
-                enter_plane(following.chunks, following.is_single)
 
         # What is wanted of a layer when its first rows come is kept a clock later, but of the first
         # layer, whose record is at hand by then, before.
         with m.If(following.entered | idle):
             m.d.sync += record.eq(self.table_record)
 
-        # Whether a step can be given in the next clock, of this layer and of the one that follows.
-        space = Signal()
-        m.d.comb += space.eq(self.space_for_two | (self.space_for_one & ~moves))
-        here = ~is_above(following_chunk, self.chunks_ready)
-        there = is_above(self.chunks_ready, following_chunk)
         # When a plane ends, the layer before has finished.
-        computed = ~ahead | Mux(moves, there, here)
+        here = ~ahead | ~is_above(following_chunk, self.chunks_ready)
+        there = ~ahead | is_above(self.chunks_ready, following_chunk)
         with m.If(self.drained):
             m.d.sync += ahead.eq(0)
 
-        def enter(is_computed: Value) -> None:
-            """Begin the layer that follows; the one behind it is then asked for.
-
-            Its first step is given, if it can be.
-            """
-            m.d.comb += following.taken.eq(1)
-            m.d.sync += moves.eq(is_computed & (self.room | ~following.is_last) & space)
-            m.next = "STEP"
-
+        enters = Signal()
+        """The layer that follows begins in the next clock; its first step is given, if it can be.
+        The one behind it is then asked for."""
         m.d.comb += [
             self.layer.eq(record),
             self.is_last.eq(last),
             self.reserve.eq(moves & group_ends & last),
+            following.taken.eq(enters),
         ]
-        m.d.sync += moves.eq(0)
         with m.FSM() as fsm:
             with m.State("IDLE"):
                 m.d.sync += [is_first.eq(1), ahead.eq(0), buffer.eq(1)]
                 with m.If(self.start & following.ready):
-                    m.d.comb += self.begin.eq(1)
-                    enter(Const(1))
+                    m.d.comb += [self.begin.eq(1), enters.eq(1)]
+                    m.next = "STEP"
 
-            with m.State("STEP"):
-                m.d.sync += moves.eq(computed & (self.room | ~last) & space)
-                with m.If(moves & layer_ends):
-                    m.d.sync += [moves.eq(0), is_first.eq(0), ahead.eq(1), buffer.eq(~buffer)]
-                    with m.If(last):
-                        m.next = "FINISH"
-                    with m.Elif(following.ready):
-                        enter(self.chunks_ready.any())
-                    with m.Else():
-                        m.next = "FETCH"
+            with m.State("STEP"), m.If(leaves):
+                m.d.sync += [is_first.eq(0), ahead.eq(1), buffer.eq(~buffer)]
+                with m.If(last):
+                    m.next = "FINISH"
+                with m.Elif(following.ready):
+                    m.d.comb += enters.eq(1)
+                with m.Else():
+                    m.next = "FETCH"
 
             # The layer before was over before the record came; its outputs take longer yet.
             with m.State("FETCH"), m.If(following.ready):
-                enter(self.chunks_ready.any())
+                m.d.comb += enters.eq(1)
+                m.next = "STEP"
 
             with m.State("FINISH"), m.If(self.done):
                 m.next = "IDLE"
 
+        # Whether a step is given in the next clock: of the layer that follows, of this one, and
+        # behind a step of this one.
+        room = ~last | self.room_for_one
+        following_can = (~following.is_last | self.room_for_one) & (
+            fsm.ongoing("IDLE") | self.chunks_ready.any()
+        )
+        stays = fsm.ongoing("STEP") & here & room
+        goes_on = there & Mux(group_ends, ~last | self.room_for_two, room)
+        can_follow = ~last & following.ready & following_can
+        m.d.sync += moves.eq(
+            Mux(
+                moves,
+                self.space_for_two & Mux(layer_ends, can_follow, goes_on),
+                self.space_for_one & (stays | (enters & following_can)),
+            )
+        )
         m.d.comb += [
             resting.eq(~fsm.ongoing("STEP")),
             idle.eq(fsm.ongoing("IDLE")),

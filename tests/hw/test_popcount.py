@@ -54,7 +54,7 @@ def test_the_cells_count(cells_equal):
 
 @pytest.mark.synth
 def test_the_proof_finds_a_wrong_cell(cells_equal, monkeypatch):
-    right = popcount._lut
+    right = popcount.lut4
     for wrong in range(11):
         made = []
 
@@ -64,7 +64,7 @@ def test_the_proof_finds_a_wrong_cell(cells_equal, monkeypatch):
                 return right(m, lambda *x: function(*x) | all(x), [*inputs[:-1], inputs[0]])
             return right(m, function, inputs)
 
-        monkeypatch.setattr(popcount, "_lut", lut)
+        monkeypatch.setattr(popcount, "lut4", lut)
         assert not cells_equal(Ones(8), "ecp5"), f"cell {wrong}"
         assert len(made) == 11
 

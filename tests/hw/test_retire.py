@@ -161,7 +161,9 @@ def test_room(rng, geometry, engines):
             elif pending:
                 pending[0] -= 1
             *_, valid, ready, room = await ctx.tick().sample(
-                dut.results.valid, dut.results.ready, dut.room
+                dut.results.valid,
+                dut.results.ready,
+                dut.room_for_two if reserve else dut.room_for_one,
             )
             read += valid & ready
         ctx.set(dut.i.valid, 0)
@@ -184,7 +186,7 @@ def test_room_is_what_is_free(geometry, engines):
     async def testbench(ctx):
         free = depth
         for rows in [engines, 1] * depth:
-            assert ctx.get(dut.room) == (free >= engines)
+            assert ctx.get(dut.room_for_one) == (free >= engines)
             if free < engines:
                 return
             ctx.set(dut.reserve, 1)
@@ -259,7 +261,7 @@ def test_room_of_several_cores(geometry):
     left = cores * rows - 1
 
     async def reserve(ctx, rows):
-        assert ctx.get(dut.room)
+        assert ctx.get(dut.room_for_one)
         ctx.set(dut.reserve, 1)
         ctx.set(dut.reserve_rows, rows)
         await ctx.tick()
@@ -285,11 +287,11 @@ def test_room_of_several_cores(geometry):
         ctx.set(dut.begin, 0)
         for group in (2, 2, 2, 1):
             await reserve(ctx, group)
-        assert not ctx.get(dut.room), "one place is left, and a group has two rows"
+        assert not ctx.get(dut.room_for_one), "one place is left, and a group has two rows"
         await retire(ctx, 2)
         for _ in range(8):
             await take(ctx)
-        assert not ctx.get(dut.room)
+        assert not ctx.get(dut.room_for_one)
         ctx.set(dut.results.ready, 1)
         for _ in range(2):
             await take(ctx)
@@ -300,9 +302,9 @@ def test_room_of_several_cores(geometry):
         ctx.set(dut.results.ready, 1)
         for _ in range(cores * rows):
             # The last ones are in the serialiser by then, not in the queue.
-            assert ctx.get(dut.room) <= (left <= Serialiser.latency)
+            assert ctx.get(dut.room_for_one) <= (left <= Serialiser.latency)
             await take(ctx)
         assert left == 0
-        assert ctx.get(dut.room)
+        assert ctx.get(dut.room_for_one)
 
     simulate(dut, [testbench])

@@ -109,7 +109,10 @@ class Surroundings:
             ctx.set(dut.done, int(drained and layer == len(layers) - 1))
             if ctx.get(dut.reserve):
                 room = int(self.room == 1)
-            ctx.set(dut.room, room)
+            # What is right in this clock is offered, and the other is no hint.
+            reserves = ctx.get(dut.reserve)
+            ctx.set(dut.room_for_one, 1 - room if reserves else room)
+            ctx.set(dut.room_for_two, room if reserves else 1 - room)
             self.may = space - ctx.get(dut.steps.valid) > 0, room
             signals = (dut.begin, dut.reserve, dut.reserve_rows, dut.is_last)
             (
@@ -254,8 +257,8 @@ def test_a_step_a_clock_from_the_one_behind_begin(geometry):
     async def testbench(ctx):
         ctx.set(dut.layers, 1)
         ctx.set(dut.table_record, layers[0])
-        ctx.set(dut.room, 1)
-        ctx.set(dut.space_for_two, 1)
+        for free in (dut.room_for_one, dut.room_for_two, dut.space_for_one, dut.space_for_two):
+            ctx.set(free, 1)
         await ctx.tick().repeat(RECORD_TIME)
         assert not ctx.get(dut.running)
         ctx.set(dut.start, 1)

@@ -190,16 +190,18 @@ class MaskedDecoder(Decoder):
             self.command.ready.eq(~self.open),
             load.eq(self.command.valid & self.command.ready),
         ]
-        remain = self.open & ~(command.near & all_taken)
+        counts, at_last = takes & masks.counted, Signal()
+        m.d.comb += at_last.eq((blocks + 1)[: len(blocks)] == command.blocks)
         if self.ahead:
             # A clock late, which is early enough: behind a word none is wanted for two clocks.
+            remain = self.open & ~(command.near & Mux(takes, at_last, all_taken))
             m.d.sync += running.eq((load | remain) & ~is_dense)
             with m.If(self.start):
                 m.d.sync += running.eq(0)
         else:
-            m.d.comb += running.eq(remain & ~dense)
-        with m.If(here & takes_mask & masks.counted):
-            m.d.sync += [blocks.eq(blocks + 1), all_taken.eq((blocks + 1)[:-1] == command.blocks)]
+            m.d.comb += running.eq(self.open & ~(command.near & all_taken) & ~dense)
+        with m.If(counts):
+            m.d.sync += [blocks.eq(blocks + 1), all_taken.eq(at_last)]
         with m.If(load):
             m.d.sync += [blocks.eq(0), all_taken.eq(command.blocks == 0)]
 
