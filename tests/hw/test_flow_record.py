@@ -3,6 +3,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -132,7 +133,8 @@ def test_constraints_are_those_the_flow_uses():
             text = (folder / f"{target.name}.sdc").read_text()
             assert text == clock_constraint(target.mhz)
         if target.pins:
-            assert (folder / f"{target.name}.cst").read_text() == pin_constraint(target.pins)
+            path = folder / (target.name + Path(target.pin_file).suffix)
+            assert path.read_text() == pin_constraint(target)
     written = {path.stem for path in folder.glob("*.sdc")}
     assert written == {target.name for target in TARGETS.values() if target.nextpnr}
 

@@ -11,7 +11,7 @@ from typing import Any
 from fantastic4.errors import FantasticError
 from fantastic4_hw.flow.harness import INSTANCE, TOP
 from fantastic4_hw.flow.netlist import component_of
-from fantastic4_hw.flow.targets import Target
+from fantastic4_hw.flow.targets import CST, LPF, Target
 from fantastic4_hw.flow.tools import run_tool
 from fantastic4_hw.flow.yosys import MODULE
 
@@ -46,9 +46,15 @@ def clock_constraint(mhz: float) -> str:
     return f"create_clock -name clk -period {1000 / mhz:.3f} [get_ports clk]\n"
 
 
-def pin_constraint(pins: Mapping[str, int]) -> str:
-    """Return Gowin's constraints of pins."""
-    return "".join(f'IO_LOC "{name}" {pin};\n' for name, pin in pins.items())
+def pin_constraint(target: Target) -> str:
+    """Return the constraints of a target's pins, in the words of its `Target.pin_file`."""
+    line = 'LOCATE COMP "{}" SITE "{}";\n' if target.pin_file == LPF else 'IO_LOC "{}" {};\n'
+    return "".join(line.format(name, pin) for name, pin in target.pins.items())
+
+
+def _write_pins(target: Target, folder: Path) -> None:
+    if target.pin_file:
+        (folder / target.pin_file).write_text(pin_constraint(target))
 
 
 def pack_options(target: Target) -> list[str]:
@@ -66,7 +72,8 @@ def route_options(target: Target, seed: int, mhz: float, *, reroute: bool = Fals
     # Router 1 takes hours over nets of a hundred ends, which large cores have; router 2 does not
     # heed time but where it takes late nets up again, so the placer has to heed it the more.
     again = ["--tmg-ripup"] if reroute else []
-    large = ["--router", "router2", *again, "--placer-heap-timingweight", "20"]
+    pins = ["--lpf", LPF] if target.pin_file == LPF else []
+    large = [*pins, "--router", "router2", *again, "--placer-heap-timingweight", "20"]
     router = large if target.nextpnr == "ecp5" else []
     ends = ["--seed", str(seed), "--report", f"seed-{seed}.json"]
     return [*target.options, *constraint, *router, *ends]
@@ -83,9 +90,9 @@ def run_pack(alone: str, framed: str, target: Target, folder: Path) -> dict[str,
     FantasticError
         If nextpnr is missing or fails.
     """
-    pinned = bool(target.pins)
+    pinned = target.pin_file == CST
     (folder / "packing.json").write_text(framed if pinned else alone)
-    (folder / "pins.cst").write_text(pin_constraint(target.pins))
+    _write_pins(target, folder)
     args = ["--json", "packing.json", "--top", TOP if pinned else MODULE, *pack_options(target)]
     run_tool(f"nextpnr-{target.nextpnr}", args, folder, f"packing for {target.name}")
     packed = json.loads((folder / "packed.json").read_text())["utilization"]
@@ -120,7 +127,7 @@ def run_route(
     netlist = folder / "framed.json"
     netlist.write_text(text)
     (folder / "core.sdc").write_text(clock_constraint(mhz))
-    (folder / "pins.cst").write_text(pin_constraint(target.pins))
+    _write_pins(target, folder)
     args = [
         "--json",
         netlist.name,

@@ -125,6 +125,10 @@ SYNTHESIS = {
 """Synthesis command of each technology; it leaves the ports without buffers."""
 
 
+CST, LPF = "pins.cst", "pins.lpf"
+"""Files of pins: of Gowin, and of ECP5, whose packer needs none."""
+
+
 @dataclass(frozen=True)
 class Target:
     """A chip that a design can be made for.
@@ -147,6 +151,8 @@ class Target:
         Clock it is asked for unless the user says otherwise.
     pins : Mapping
         Pins of the harness, where nextpnr does not choose them.
+    pin_file : str
+        File that nextpnr reads them from, `CST` or `LPF`; empty without any.
     sites : Mapping
         Resources of the record, and the names they have in nextpnr's report.
     """
@@ -159,7 +165,8 @@ class Target:
     nextpnr: str = ""
     options: tuple[str, ...] = ()
     mhz: float = 100.0
-    pins: Mapping[str, int] = field(default_factory=dict)
+    pins: Mapping[str, int | str] = field(default_factory=dict)
+    pin_file: str = ""
     sites: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -200,6 +207,9 @@ def _ecp5(size: str) -> Target:
             "--lpf-allow-unconstrained",
         ),
         mhz=125.0,
+        # The clock of ULX3S boards: not every pin has a way to the clock network.
+        pins={"clk": "G2"},
+        pin_file=LPF,
         sites=_ECP5_SITES,
     )
 
@@ -212,9 +222,10 @@ def _gowin(name: str, device: str, family: str, pins: Mapping[str, int]) -> Targ
         device=device,
         speed=device[device.rindex("C") :],
         nextpnr="himbaechel-gowin",
-        options=("--device", device, "--vopt", f"family={family}", "--vopt", "cst=pins.cst"),
+        options=("--device", device, "--vopt", f"family={family}", "--vopt", f"cst={CST}"),
         mhz=50.0,
         pins=pins,
+        pin_file=CST,
         sites=_GOWIN_SITES,
     )
 
