@@ -107,10 +107,10 @@ class Surroundings:
                 drained = int(rows_done == layers[layer]["out_features"])
             ctx.set(dut.drained, drained)
             ctx.set(dut.done, int(drained and layer == len(layers) - 1))
-            if ctx.get(dut.reserve):
+            reserves = ctx.get(dut.reserve)
+            if reserves:
                 room = int(self.room == 1)
             # What is right in this clock is offered, and the other is no hint.
-            reserves = ctx.get(dut.reserve)
             ctx.set(dut.room_for_one, 1 - room if reserves else room)
             ctx.set(dut.room_for_two, room if reserves else 1 - room)
             self.may = space - ctx.get(dut.steps.valid) > 0, room

@@ -190,17 +190,18 @@ class MaskedDecoder(Decoder):
             self.command.ready.eq(~self.open),
             load.eq(self.command.valid & self.command.ready),
         ]
-        counts, at_last = takes & masks.counted, Signal()
+        at_last = Signal()
         m.d.comb += at_last.eq((blocks + 1)[: len(blocks)] == command.blocks)
+        have_all = Mux(takes, at_last, all_taken) if self.ahead else all_taken
+        remain = self.open & ~(command.near & have_all)
         if self.ahead:
             # A clock late, which is early enough: behind a word none is wanted for two clocks.
-            remain = self.open & ~(command.near & Mux(takes, at_last, all_taken))
             m.d.sync += running.eq((load | remain) & ~is_dense)
             with m.If(self.start):
                 m.d.sync += running.eq(0)
         else:
-            m.d.comb += running.eq(self.open & ~(command.near & all_taken) & ~dense)
-        with m.If(counts):
+            m.d.comb += running.eq(remain & ~dense)
+        with m.If(takes & masks.counted):
             m.d.sync += [blocks.eq(blocks + 1), all_taken.eq(at_last)]
         with m.If(load):
             m.d.sync += [blocks.eq(0), all_taken.eq(command.blocks == 0)]
